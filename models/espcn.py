@@ -1,0 +1,31 @@
+"""ESPCN: convolutions at LR size, then one sub-pixel shuffle. Shi et al., CVPR 2016, 5-3-3 with tanh."""
+
+from __future__ import annotations
+
+import torch
+from torch import nn
+
+
+class Espcn(nn.Module):
+    """``[N, 1, H, W]`` luma in [0, 1] to ``[N, 1, s H, s W]``; not clipped.
+
+    f = (5, 3, 3), n = (64, 32), zero padding.
+    """
+
+    def __init__(self, scale: int) -> None:
+        super().__init__()
+        self.scale = scale
+        self.features = nn.Conv2d(1, 64, 5, padding=2)
+        self.mapping = nn.Conv2d(64, 32, 3, padding=1)
+        self.subpixel = nn.Conv2d(32, scale * scale, 3, padding=1)
+        self.shuffle = nn.PixelShuffle(scale)
+
+    def trunk(self, luma: torch.Tensor) -> torch.Tensor:
+        """All but the shuffle: ``[N, s^2, H, W]``."""
+        first = torch.tanh(self.features(luma))
+        result: torch.Tensor = self.subpixel(torch.tanh(self.mapping(first)))
+        return result
+
+    def forward(self, luma: torch.Tensor) -> torch.Tensor:
+        result: torch.Tensor = self.shuffle(self.trunk(luma))
+        return result

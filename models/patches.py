@@ -1,0 +1,93 @@
+"""Training patches: random LR/HR pairs cut from a folder of images, the same for the same seed."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from PIL import Image
+
+from subpixel.quality.colour import luma
+from subpixel.quality.resize import crop_to_multiple, downscale, resize
+
+SUFFIXES = {".png", ".jpg", ".jpeg", ".bmp", ".webp"}
+LARGE_PX = 1000  # a longer side than this is a compressed photograph: halved, which also cleans it
+
+Plane = NDArray[np.float32]
+
+
+def image_files(roots: Sequence[Path]) -> list[Path]:
+    """All image files below ``roots``, in sorted order."""
+    return sorted(p for root in roots for p in root.rglob("*") if p.suffix.lower() in SUFFIXES)
+
+
+def read_luma(path: Path) -> NDArray[np.float64]:
+    """Y of an image file as ``[H, W]`` in [0, 1]; a single-channel file is taken as Y as it is (Set14's ``bridge``)."""
+    with Image.open(path) as file:
+        if file.mode in ("L", "1"):
+            return np.asarray(file.convert("L"), dtype=np.float64) / 255.0
+        return luma(np.asarray(file.convert("RGB")))
+
+
+def read_training_luma(path: Path) -> NDArray[np.float64]:
+    """As ``read_luma``, large photographs halved."""
+    plane: NDArray[np.float64] = read_luma(path)
+    if max(plane.shape) > LARGE_PX:
+        plane = resize(plane, plane.shape[0] // 2, plane.shape[1] // 2)
+    return plane
+
+
+@dataclass(frozen=True)
+class Pair:
+    """One image: ``lr`` ``[h, w]`` and ``hr`` ``[h s, w s]``, float32 in about [0, 1], unrounded."""
+
+    lr: Plane
+    hr: Plane
+
+
+def load_pairs(files: Sequence[Path], scale: int, smallest_lr_px: int) -> list[Pair]:
+    """Read and degrade every file large enough to cut an LR patch from."""
+    pairs = []
+    for path in files:
+        hr = crop_to_multiple(read_training_luma(path), scale)
+        if min(hr.shape) // scale >= smallest_lr_px:
+            pairs.append(Pair(downscale(hr, scale).astype(np.float32), hr.astype(np.float32)))
+    return pairs
+
+
+def turn(patch: Plane, way: int) -> Plane:
+    """One of the eight symmetries of the square, 0 to 7."""
+    patch = patch.T if way & 1 else patch
+    patch = patch[::-1] if way & 2 else patch
+    return patch[:, ::-1] if way & 4 else patch
+
+
+class PatchSource:
+    """Random patches; an image is drawn in proportion to its area. The generator's state is part of a checkpoint."""
+
+    def __init__(self, pairs: Sequence[Pair], scale: int, patch_px: int, seed: int) -> None:
+        self.pairs, self.scale, self.patch_px = list(pairs), scale, patch_px
+        area = np.array([p.lr.size for p in self.pairs], dtype=np.float64)
+        self.share = np.cumsum(area / area.sum())
+        self.random = np.random.default_rng(seed)
+
+    def batch(self, count: int) -> tuple[torch.Tensor, torch.Tensor]:
+        """``count`` patches: LR ``[N, 1, p, p]`` and HR ``[N, 1, p s, p s]``, float32."""
+        cuts = [self._cut() for _ in range(count)]
+        lr, hr = (np.stack([c[k] for c in cuts])[:, None] for k in (0, 1))
+        return torch.from_numpy(lr), torch.from_numpy(hr)
+
+    def _cut(self) -> tuple[Plane, Plane]:
+        which = int(np.searchsorted(self.share, self.random.random(), side="right"))
+        pair = self.pairs[min(which, len(self.pairs) - 1)]
+        size, scale = self.patch_px, self.scale
+        top = int(self.random.integers(pair.lr.shape[0] - size + 1))
+        left = int(self.random.integers(pair.lr.shape[1] - size + 1))
+        way = int(self.random.integers(8))
+        lr = pair.lr[top : top + size, left : left + size]
+        hr = pair.hr[top * scale : (top + size) * scale, left * scale : (left + size) * scale]
+        return turn(lr, way), turn(hr, way)

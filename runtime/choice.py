@@ -1,0 +1,99 @@
+"""Which variant, by which engine: the candidates of a bundle on this machine, in the order to try."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+from subpixel.bundle import Bundle
+from subpixel.catalogue import bicubic_bundle
+from subpixel.engines.base import Engine, Precision, Request
+from subpixel.engines.checked import CheckedEngine
+from subpixel.engines.table import ENGINES, EngineRow, engine_row
+from subpixel.errors import BundleError, missing_package
+from subpixel.evidence import is_trusted
+from subpixel.spec import Kind, Variant
+
+KIND_ORDER: tuple[Kind, ...] = ("u8", "quantised", "float")
+
+
+@dataclass(frozen=True)
+class Wish:
+    """What the caller asks for; ``None`` or ``auto`` leaves it open. ``variant``: the id of one, tried or not."""
+
+    engine: str | None = None
+    device: str = "cpu"
+    precision: Precision = "auto"
+    threads: int = 0
+    variant: str | None = None
+    fallback: Literal["cpu"] | None = None
+
+    @property
+    def request(self) -> Request:
+        """The part that the engine needs."""
+        return Request(self.device, self.threads, self.precision, self.fallback)
+
+
+@dataclass(frozen=True)
+class Candidate:
+    """A variant and the engine to open it with."""
+
+    row: EngineRow
+    bundle: Bundle
+    variant: Variant
+    request: Request
+
+    def open(self) -> Engine:
+        """Open it, wrapped in the checks. Raises ``EngineError`` and its children."""
+        factory = self.row.load()
+        return CheckedEngine(factory(self.bundle.blobs(self.variant), self.variant, self.bundle.spec, self.request))
+
+
+def candidates(bundle: Bundle, wish: Wish) -> list[Candidate]:
+    """All that fit the wish, the first to be taken when nothing was measured.
+
+    Without a wish for a variant or for int8 only trusted ones (evidence passed) are given. Raises ``BundleError``
+    when the bundle has nothing that fits, ``MissingPackageError`` when only the library is missing.
+    """
+    if wish.engine == "bicubic" and bundle.spec.family != "procedure":
+        bundle = bicubic_bundle(bundle.spec.scale)
+    rows = [engine_row(wish.engine)] if wish.engine else _rows_for(wish.device)
+    found = [
+        Candidate(row, bundle, variant, wish.request)
+        for row in rows
+        for target in row.targets
+        for variant in _by_kind(bundle)
+        if variant.target == target and _fits(bundle, variant, wish)
+    ]
+    ready = [candidate for candidate in found if candidate.row.installed]
+    if found and not ready:
+        row = found[0].row
+        raise missing_package(row.packages[0], row.extra, f"the {row.name} engine")
+    if not ready:
+        raise BundleError(_nothing_fits(bundle, wish))
+    return ready
+
+
+def _rows_for(device: str) -> list[EngineRow]:
+    """Without a named engine TensorRT is for CUDA devices only; on the CPU it would only fail."""
+    return [row for row in ENGINES if (row.name == "tensorrt") <= device.startswith(("cuda", "gpu"))]
+
+
+def _by_kind(bundle: Bundle) -> list[Variant]:
+    return sorted(bundle.manifest.variants, key=lambda v: KIND_ORDER.index(v.kind))
+
+
+def _fits(bundle: Bundle, variant: Variant, wish: Wish) -> bool:
+    if wish.variant is not None:
+        return variant.id == wish.variant
+    if wish.precision == "int8":
+        return variant.precision == "int8"
+    if wish.precision == "auto":
+        return variant.precision in ("fp32", "fp16") and is_trusted(bundle, variant)
+    return variant.precision in (wish.precision, "fp32")
+
+
+def _nothing_fits(bundle: Bundle, wish: Wish) -> str:
+    asked = ", ".join(f"{k}={v}" for k, v in vars(wish).items() if v not in (None, "auto", 0))
+    have = ", ".join(v.id for v in bundle.manifest.variants)
+    return f"{bundle.spec.name} has no trusted variant for {asked}; it has: {have}. `subpixel check` measures them"

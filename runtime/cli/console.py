@@ -1,0 +1,48 @@
+"""What all verbs share: the options, text on stderr, one JSON object on stdout."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, TypeVar
+
+import click
+from rich.console import Console
+
+from subpixel.records import to_json
+
+Command = TypeVar("Command", bound=Callable[..., Any])
+
+json_option = click.option("--json", "as_json", is_flag=True, help="One JSON object on stdout; all else on stderr.")
+quiet_option = click.option("--quiet", is_flag=True, help="No progress, no text; errors only.")
+overwrite_option = click.option("--overwrite", is_flag=True, help="Replace what is already there.")
+
+
+@dataclass(frozen=True)
+class Output:
+    """Where a verb speaks. ``say`` is for people; ``result`` ends the verb, as JSON or not at all."""
+
+    as_json: bool = False
+    quiet: bool = False
+
+    @property
+    def console(self) -> Console:
+        """For tables, text and progress: stdout for people, stderr beside JSON, nowhere when quiet."""
+        return Console(stderr=self.as_json, quiet=self.quiet, highlight=False, soft_wrap=True)
+
+    @property
+    def progress_console(self) -> Console:
+        """Always stderr."""
+        return Console(stderr=True, quiet=self.quiet, highlight=False)
+
+    def say(self, text: str) -> None:
+        """One line for people."""
+        self.console.print(text, markup=False)
+
+    def result(self, value: object) -> None:
+        """The verb's result; printed only with ``--json``."""
+        if self.as_json:
+            json.dump(to_json(value), sys.stdout, indent=1, default=str)
+            sys.stdout.write("\n")

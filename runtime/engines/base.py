@@ -1,0 +1,94 @@
+"""What an engine is: a model opened by one library on one device, and the honest receipt of what it really runs."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal, Protocol
+
+from subpixel.spec import Arrays, ModelSpec, Variant
+
+Precision = Literal["auto", "fp32", "fp16", "bf16", "int8"]
+PRECISIONS: tuple[Precision, ...] = ("auto", "fp32", "fp16", "bf16", "int8")
+
+
+@dataclass(frozen=True)
+class Fallback:
+    """What was asked for and not given, and why."""
+
+    wanted: str
+    reason: str
+
+
+@dataclass(frozen=True)
+class Request:
+    """What the caller asks of an engine.
+
+    ``device``: ``cpu``, ``gpu``, ``npu``, ``cuda:0`` ...; ``threads``: 0 leaves it to the library; ``precision``: the
+    arithmetic, ``auto`` leaves it to the library; ``fallback="cpu"`` allows the CPU where the device isn't there.
+    """
+
+    device: str = "cpu"
+    threads: int = 0
+    precision: Precision = "auto"
+    fallback: Literal["cpu"] | None = None
+
+
+@dataclass(frozen=True)
+class Receipt:
+    """What really runs, as the library tells after opening, never what was asked for.
+
+    ``provider``: the library's own name for what computes (``CPUExecutionProvider``); ``precision``: the arithmetic
+    in use (``fp32``, ``bf16``, ``fp16``, ``int8``); ``threads``: 0 where the library does not tell.
+    """
+
+    engine: str
+    library: str
+    version: str
+    provider: str
+    device: str
+    precision: str
+    threads: int
+    build_seconds: float
+    variant: str = ""
+    fallback: Fallback | None = None
+
+
+@dataclass(frozen=True)
+class Probe:
+    """What an installed library offers here. ``devices``: names for ``Request.device``, those that would really run."""
+
+    version: str
+    devices: tuple[str, ...]
+    note: str = ""
+
+
+class Engine(Protocol):
+    """An opened model. Arrays are named and shaped as the variant's ``inputs`` and ``outputs`` say."""
+
+    spec: ModelSpec
+    variant: Variant
+    receipt: Receipt
+
+    def run(self, inputs: Arrays, outputs: Arrays | None = None) -> Arrays:
+        """One inference. With ``outputs`` results are written there; without, they are valid until the next call."""
+
+    def reset(self) -> None:
+        """Forget the recurrent state (a scene cut, a new clip)."""
+
+    def close(self) -> None:
+        """Free what the library holds; the engine can't be used afterwards."""
+
+
+class EngineFactory(Protocol):
+    """An engine class: ``blobs`` are the variant's files as bytes, in the manifest's order. Raises ``EngineError``."""
+
+    def __call__(self, blobs: tuple[bytes, ...], variant: Variant, spec: ModelSpec, request: Request) -> Engine: ...
+
+
+def deliver(results: Arrays, outputs: Arrays | None) -> Arrays:
+    """Hand over results: into the caller's arrays where there are any."""
+    if outputs is None:
+        return results
+    for name, target in outputs.items():
+        target[...] = results[name]
+    return outputs

@@ -1,0 +1,64 @@
+"""The engine table: a new engine is one file, one row here, one extra in pyproject.toml."""
+
+from __future__ import annotations
+
+import importlib
+import importlib.util
+from dataclasses import dataclass
+from typing import cast
+
+from subpixel.engines.base import EngineFactory, Probe
+from subpixel.errors import BadInputError, missing_package
+
+
+@dataclass(frozen=True)
+class EngineRow:
+    """``targets``: which variants it opens, best first; ``packages``: any one of these import names is enough."""
+
+    name: str
+    targets: tuple[str, ...]
+    packages: tuple[str, ...]
+    extra: str
+    module: str
+    factory: str
+
+    @property
+    def installed(self) -> bool:
+        """Whether the library can be imported; nothing is imported to find out."""
+        return not self.packages or any(importlib.util.find_spec(package) for package in self.packages)
+
+    def load(self) -> EngineFactory:
+        """The engine class. Raises ``MissingPackageError`` naming the command that installs the library."""
+        self._require()
+        return cast(EngineFactory, getattr(importlib.import_module(self.module), self.factory))
+
+    def probe(self) -> Probe:
+        """What the installed library offers on this machine. Raises ``MissingPackageError`` or ``EngineError``."""
+        self._require()
+        return cast(Probe, importlib.import_module(self.module).probe())
+
+    def _require(self) -> None:
+        if not self.installed:
+            raise missing_package(self.packages[0], self.extra, f"the {self.name} engine")
+
+
+# In the order tried when nothing was measured on this machine.
+ENGINES: tuple[EngineRow, ...] = (
+    EngineRow("tensorrt", ("tensorrt",), ("tensorrt", "tensorrt_rtx"), "tensorrt",
+              "subpixel.engines.tensorrt", "TensorRtEngine"),
+    EngineRow("openvino", ("openvino", "onnx"), ("openvino",), "openvino",
+              "subpixel.engines.openvino", "OpenVinoEngine"),
+    EngineRow("onnxruntime", ("onnx",), ("onnxruntime",), "onnxruntime",
+              "subpixel.engines.onnxruntime", "OnnxRuntimeEngine"),
+    EngineRow("litert", ("litert",), ("ai_edge_litert", "tflite_runtime"), "litert",
+              "subpixel.engines.litert", "LiteRtEngine"),
+    EngineRow("bicubic", ("procedure",), (), "", "subpixel.engines.bicubic", "BicubicEngine"),
+)  # fmt: skip
+
+
+def engine_row(name: str) -> EngineRow:
+    """The row called ``name``. Raises ``BadInputError`` naming those there are."""
+    for row in ENGINES:
+        if row.name == name:
+            return row
+    raise BadInputError(f"no engine {name!r}; there are: {', '.join(row.name for row in ENGINES)}")

@@ -1,0 +1,46 @@
+"""Planes to tensors and back: the one place where kinds, layouts and quantisation of a variant meet pixels."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from subpixel.spec import Array, TensorSpec
+
+CHANNELS_LAST_TO_FIRST = {"NHWC": (0, 3, 1, 2), "NCHW": (0, 1, 2, 3)}
+CHANNELS_FIRST_TO_LAST = {"NHWC": (0, 2, 3, 1), "NCHW": (0, 1, 2, 3)}
+
+
+def to_tensor(planes: Array, spec: TensorSpec) -> Array:
+    """``planes`` ``[C, H, W]``, uint8 (0..255) or float32 ([0, 1]), as a tensor of batch 1; a view if it can be."""
+    tensor = np.transpose(planes[None], CHANNELS_FIRST_TO_LAST[spec.axes])
+    return np.ascontiguousarray(_encode(tensor, spec))
+
+
+def from_tensor(tensor: Array, spec: TensorSpec, dtype: type[np.uint8] | type[np.float32]) -> Array:
+    """The planes ``[C, H, W]`` of a tensor of batch 1, as uint8 (rounded, clipped) or float32; may be a view."""
+    return _decode(np.transpose(tensor, CHANNELS_LAST_TO_FIRST[spec.axes])[0], spec, dtype)
+
+
+def _encode(pixels: Array, spec: TensorSpec) -> Array:
+    if spec.dtype == "uint8":
+        return pixels if pixels.dtype == np.uint8 else _to_u8(pixels * np.float32(255))
+    real = pixels.astype(np.float32) / np.float32(255) if pixels.dtype == np.uint8 else pixels.astype(np.float32)
+    if spec.quantisation is None:
+        return real.astype(spec.dtype, copy=False)
+    limits = np.iinfo(spec.dtype)
+    stored = np.rint(real / np.float32(spec.quantisation.scale)) + spec.quantisation.zero_point
+    clipped: Array = np.clip(stored, limits.min, limits.max).astype(spec.dtype)
+    return clipped
+
+
+def _decode(values: Array, spec: TensorSpec, dtype: type[np.uint8] | type[np.float32]) -> Array:
+    if spec.dtype == "uint8":
+        return values if dtype is np.uint8 else values.astype(np.float32) / np.float32(255)
+    real = values.astype(np.float32, copy=False)
+    if spec.quantisation is not None:
+        real = (real - np.float32(spec.quantisation.zero_point)) * np.float32(spec.quantisation.scale)
+    return _to_u8(real * np.float32(255)) if dtype is np.uint8 else real
+
+
+def _to_u8(levels: Array) -> Array:
+    return np.clip(np.rint(levels), 0, 255).astype(np.uint8)

@@ -1,0 +1,75 @@
+"""Tiles that can't be seen: windows inside the frame, each giving only pixels its own borders can't have touched."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+
+import numpy as np
+
+from subpixel.errors import BadInputError
+from subpixel.spec import Array
+
+WHOLE_LIMIT_PX = 1 << 21  # up to 1080p in one piece
+TILE_PX = 768
+
+
+@dataclass(frozen=True)
+class Span:
+    """Along one axis, in LR pixels: read ``[start, stop)``, keep the outputs of ``[keep_start, keep_stop)``."""
+
+    start: int
+    stop: int
+    keep_start: int
+    keep_stop: int
+
+
+def spans(length: int, tile: int, halo: int, multiple: int = 1) -> list[Span]:
+    """Cover ``length`` with windows of ``tile`` pixels whose kept parts lie ``halo`` from every inner border."""
+    if tile >= length:
+        return [Span(0, length, 0, length)]
+    step = (tile - 2 * halo) // multiple * multiple
+    if step < 1:
+        raise BadInputError(f"tiles of {tile} px are too small for a halo of {halo} px; needed more than {2 * halo}")
+    found, kept = [], 0
+    while kept < length:
+        start = max(0, min(kept - halo, length - tile)) // multiple * multiple
+        stop = min(length, start + tile)
+        keep_stop = length if stop == length else stop - halo
+        found.append(Span(start, stop, kept, keep_stop))
+        kept = keep_stop
+    return found
+
+
+def windows(
+    height: int, width: int, tile: tuple[int, int], halo: int, multiple: int = 1
+) -> Iterator[tuple[Span, Span]]:
+    """Row and column spans of every tile."""
+    columns = spans(width, tile[1], halo, multiple)
+    for row in spans(height, tile[0], halo, multiple):
+        for column in columns:
+            yield row, column
+
+
+def run_tiled(
+    planes: Array, scale: int, tile: tuple[int, int], halo: int, run: Callable[[Array], Array], multiple: int = 1
+) -> Array:
+    """``run`` (``[C, h, w]`` to ``[C, s h, s w]``) over all tiles of ``planes`` ``[C, H, W]``."""
+    result: Array | None = None
+    for row, column in windows(planes.shape[1], planes.shape[2], tile, halo, multiple):
+        piece = run(planes[:, row.start : row.stop, column.start : column.stop])
+        if result is None:
+            shape = (piece.shape[0], planes.shape[1] * scale, planes.shape[2] * scale)
+            result = np.empty(shape, piece.dtype)
+        result[:, _output(row, scale), _output(column, scale)] = piece[:, _kept(row, scale), _kept(column, scale)]
+    if result is None:
+        raise BadInputError("an empty frame can't be tiled; needed at least 1x1")
+    return result
+
+
+def _output(span: Span, scale: int) -> slice:
+    return slice(span.keep_start * scale, span.keep_stop * scale)
+
+
+def _kept(span: Span, scale: int) -> slice:
+    return slice((span.keep_start - span.start) * scale, (span.keep_stop - span.start) * scale)
