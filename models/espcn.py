@@ -5,6 +5,8 @@ from __future__ import annotations
 import torch
 from torch import nn
 
+from subpixel.models.architecture import Architecture
+
 
 class Espcn(nn.Module):
     """``[N, 1, H, W]`` luma in [0, 1] to ``[N, 1, s H, s W]``; not clipped.
@@ -29,3 +31,13 @@ class Espcn(nn.Module):
     def forward(self, luma: torch.Tensor) -> torch.Tensor:
         result: torch.Tensor = self.shuffle(self.trunk(luma))
         return result
+
+
+ESPCN = Architecture(
+    name="espcn",
+    family="image",
+    paper="Shi et al., CVPR 2016, arXiv:1609.05158",
+    scales=(2, 3, 4),
+    build=Espcn,
+    radius_px=4,
+)

@@ -1,0 +1,84 @@
+"""What the registry knows of an architecture, and a trained model: architecture, scale, weights, card."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+from safetensors.torch import load as load_safetensors
+from torch import nn
+
+from subpixel.errors import BadInputError, BundleError, NotFoundError
+from subpixel.manifest import sha256
+from subpixel.spec import Colour, Family, ModelSpec
+
+WEIGHTS = Path(__file__).parent / "weights"
+
+
+@dataclass(frozen=True)
+class Architecture:
+    """``build`` gives the net for a scale, untrained; ``radius_px``: how far an LR pixel reaches, in LR pixels.
+
+    A net that ends with a pixel shuffle has ``trunk(x)`` for all before it: LiteRT appends its own operator there.
+    """
+
+    name: str
+    family: Family
+    paper: str
+    scales: tuple[int, ...]
+    build: Callable[[int], nn.Module]
+    radius_px: int | None
+    colour: Colour = "y"
+    size_multiple: int = 1
+
+    def spec(self, scale: int, version: str = "1") -> ModelSpec:
+        """The bundle's contract of this architecture at one scale."""
+        name = f"{self.name}-x{scale}"
+        return ModelSpec(name, version, scale, self.family, self.colour, self.radius_px, self.size_multiple)
+
+    def check_scale(self, scale: int) -> None:
+        """Raises ``BadInputError`` for a scale this architecture isn't made for."""
+        if scale not in self.scales:
+            have = ", ".join(f"x{s}" for s in self.scales)
+            raise BadInputError(f"{self.name}: found scale {scale}, needed one of {have}")
+
+
+@dataclass(frozen=True)
+class TrainedModel:
+    """Weights for one scale of an architecture, and where they come from."""
+
+    architecture: Architecture
+    scale: int
+    weights: bytes
+    card: str
+
+    @property
+    def name(self) -> str:
+        """``espcn-x3``."""
+        return f"{self.architecture.name}-x{self.scale}"
+
+    @property
+    def weights_sha256(self) -> str:
+        """Hash of the safetensors file."""
+        return sha256(self.weights)
+
+    def module(self) -> nn.Module:
+        """The net with its weights, in evaluation mode, fp32. Raises ``BundleError`` when they don't fit."""
+        net = self.architecture.build(self.scale)
+        try:
+            net.load_state_dict(load_safetensors(self.weights))
+        except Exception as fault:
+            raise BundleError(f"{self.name}: the weights don't fit the architecture: {fault}") from fault
+        return net.eval().to(torch.float32)
+
+
+def read_trained(architecture: Architecture, scale: int, weights: Path | None = None) -> TrainedModel:
+    """The committed weights of a scale, or those of a ``.safetensors`` file. Raises ``NotFoundError``."""
+    architecture.check_scale(scale)
+    file = weights or WEIGHTS / f"{architecture.name}-x{scale}.safetensors"
+    if not file.is_file():
+        raise NotFoundError(f"{file}: no such weights; train them: subpixel train {architecture.name} --scale {scale}")
+    card = file.with_suffix(".md")
+    return TrainedModel(architecture, scale, file.read_bytes(), card.read_text() if card.is_file() else "")

@@ -1,0 +1,48 @@
+"""The registry: a new model is one file, one line here, one test."""
+
+from __future__ import annotations
+
+import difflib
+import re
+from pathlib import Path
+
+from subpixel.errors import BadInputError, NotFoundError
+from subpixel.models.architecture import WEIGHTS, Architecture, TrainedModel, read_trained
+from subpixel.models.espcn import ESPCN
+
+
+def by_name(*architectures: Architecture) -> dict[str, Architecture]:
+    """A table of architectures; a repeated name raises ``ValueError``."""
+    table: dict[str, Architecture] = {}
+    for architecture in architectures:
+        if architecture.name in table:
+            raise ValueError(f"two architectures are called {architecture.name!r}")
+        table[architecture.name] = architecture
+    return table
+
+
+ARCHITECTURES = by_name(ESPCN)
+
+
+def architecture(name: str) -> Architecture:
+    """The architecture called ``name``. Raises ``NotFoundError`` with the nearest name."""
+    if name in ARCHITECTURES:
+        return ARCHITECTURES[name]
+    near = difflib.get_close_matches(name, ARCHITECTURES, n=1)
+    hint = f"did you mean {near[0]!r}? " if near else ""
+    raise NotFoundError(f"no architecture {name!r}; {hint}there are: {', '.join(ARCHITECTURES)}")
+
+
+def trained(name: str, scale: int | None = None, weights: Path | None = None) -> TrainedModel:
+    """``trained("espcn-x3")`` or ``trained("espcn", 3)``. Raises ``NotFoundError`` or ``BadInputError``."""
+    match = re.fullmatch(r"(.+)-x(\d+)", name)
+    if match and scale is None:
+        return read_trained(architecture(match.group(1)), int(match.group(2)), weights)
+    if scale is None:
+        raise BadInputError(f"{name!r} names no scale; write {name}-x3, or pass --scale 3")
+    return read_trained(architecture(name), scale, weights)
+
+
+def trained_names() -> list[str]:
+    """Names of all models whose weights are committed, sorted."""
+    return sorted(file.stem for file in WEIGHTS.glob("*.safetensors"))
