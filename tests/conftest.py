@@ -1,0 +1,93 @@
+"""What all tests share: packages, data and hardware that may be absent, the cache, one real bundle."""
+
+from __future__ import annotations
+
+import importlib.util
+import os
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from subpixel.bundle import Bundle
+from subpixel.engines.table import ENGINES
+
+ROOT = Path(__file__).parents[1]
+SEED = 20160916
+
+
+def must_be_here(name: str) -> bool:
+    """Whether ``SUBPIXEL_REQUIRE`` (comma-separated) turns the absence of ``name`` from a skip into a failure."""
+    return name in os.environ.get("SUBPIXEL_REQUIRE", "").replace(" ", "").split(",")
+
+
+def absent(name: str, reason: str) -> None:
+    """Skip with the reason, or fail where ``SUBPIXEL_REQUIRE`` names it."""
+    if must_be_here(name):
+        pytest.fail(f"SUBPIXEL_REQUIRE lists {name!r}, and {reason}", pytrace=False)
+    pytest.skip(reason)
+
+
+def is_installed(name: str) -> bool:
+    """``name``: a row of the engine table, or a package by its import name."""
+    for row in ENGINES:
+        if row.name == name:
+            return row.installed
+    return importlib.util.find_spec(name) is not None
+
+
+@pytest.fixture(scope="session")
+def require() -> Callable[[str], None]:
+    """``require("openvino")``: skip unless that engine or package is installed; fail if ``SUBPIXEL_REQUIRE`` has it."""
+
+    def check(name: str) -> None:
+        if not is_installed(name):
+            absent(name, f"{name} is not installed")
+
+    return check
+
+
+@pytest.fixture(scope="session")
+def samples() -> Path:
+    """The clips and pictures that come with the repository."""
+    return ROOT / "samples"
+
+
+@pytest.fixture(scope="session")
+def eval_data() -> Path:
+    """The folder of evaluation sets and awkward clips: ``SUBPIXEL_DATA``, else ``../shared/data``."""
+    folder = Path(os.environ.get("SUBPIXEL_DATA") or ROOT.parent / "shared" / "data")
+    if not (folder / "SOURCES.md").is_file():
+        absent("data", "the evaluation data are not here (SUBPIXEL_DATA names their folder)")
+    return folder
+
+
+@pytest.fixture(scope="session", autouse=True)
+def cache_folder(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """The user's cache is never touched: ``SUBPIXEL_CACHE`` is a temporary folder for the whole session."""
+    folder = tmp_path_factory.mktemp("cache")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("SUBPIXEL_CACHE", str(folder))
+        yield folder
+
+
+@pytest.fixture(scope="session")
+def tiny_bundle() -> Bundle:
+    """A real bundle: a seeded ESPCN x3 through the exporter where torch is there, else the shipped ``espcn-x3``."""
+    from subpixel import catalogue
+
+    if not is_installed("torch"):
+        return catalogue.find("espcn-x3")
+    return seeded_espcn()
+
+
+def seeded_espcn() -> Bundle:
+    """ESPCN x3 with seeded weights, exported as float and u8, its evidence measured."""
+    import torch
+
+    from subpixel.export import export_model
+    from subpixel.models.registry import architecture
+
+    torch.manual_seed(SEED)
+    espcn = architecture("espcn")
+    return export_model(espcn.build(3).eval(), espcn.spec(3))
