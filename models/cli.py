@@ -1,0 +1,220 @@
+"""``subpixel train`` and ``subpixel evaluate``."""
+
+from __future__ import annotations
+
+import signal
+from pathlib import Path
+from typing import get_args
+
+import click
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+from rich.table import Table
+from torch import nn
+
+import subpixel
+from subpixel.catalogue import find
+from subpixel.choice import Wish, candidates
+from subpixel.cli.console import Output, json_option, quiet_option
+from subpixel.errors import BadInputError, BundleError, NotFoundError
+from subpixel.models import training
+from subpixel.models.curve import write_curve
+from subpixel.models.evalsets import read_set
+from subpixel.models.evaluation import Bicubic, SetScore, Upscaler, score_set
+from subpixel.models.patches import PatchSource, image_files, load_pairs
+from subpixel.models.recipe import Recipe, TrainPrecision
+from subpixel.models.registry import architecture, trained
+
+DEFAULTS = Recipe()
+
+
+@click.command()
+@click.argument("name")
+@click.option("--scale", type=int, required=True, help="Enlargement factor.")
+@click.option("--data", type=Path, multiple=True, required=True, help="Folder of training images; repeatable.")
+@click.option("--out", type=Path, help="Folder for checkpoint, weights and curve [runs/NAME-xSCALE].")
+@click.option("--init", type=Path, help="Start from these weights; tensors that don't fit stay fresh.")
+@click.option("--steps", type=int, default=DEFAULTS.steps, show_default=True)
+@click.option("--batch", type=int, default=DEFAULTS.batch, show_default=True)
+@click.option("--patch", type=int, default=DEFAULTS.patch_px, show_default=True, help="LR pixels a side.")
+@click.option("--lr", type=float, default=DEFAULTS.lr, show_default=True, help="Learning rate at its highest.")
+@click.option("--seed", type=int, default=DEFAULTS.seed, show_default=True)
+@click.option("--precision", type=click.Choice(get_args(TrainPrecision)), default="auto", show_default=True)
+@click.option("--threads", type=int, default=DEFAULTS.threads, show_default=True)
+@click.option(
+    "--validate", default=None, help="Set or folder for the curve, never trained on [set5 where there is one]."
+)
+@click.option("--every", type=int, default=1000, show_default=True, help="Steps between validations and saves.")
+@json_option
+@quiet_option
+def train(name: str, scale: int, data: tuple[Path, ...], out: Path | None, init: Path | None, steps: int, batch: int,
+          patch: int, lr: float, seed: int, precision: TrainPrecision, threads: int, validate: str | None, every: int,
+          as_json: bool, quiet: bool) -> None:  # fmt: skip
+    """Train NAME. Interrupted by Ctrl-C it saves; the same command goes on where it stopped.
+
+    \b
+    Example:  subpixel train espcn --scale 3 --data photos/
+    """
+    output = Output(as_json, quiet)
+    chosen = architecture(name)
+    chosen.check_scale(scale)
+    recipe = Recipe(steps, batch, patch, lr, seed=seed, precision=precision, threads=threads)
+    folder = out or Path("runs") / f"{name}-x{scale}"
+    source = _patches(data, scale, recipe, output)
+    trainer = training.Trainer(chosen, scale, recipe, source, folder)
+    _begin(trainer, init, output)
+    pairs = _validation(validate, scale)
+    signal.signal(signal.SIGTERM, _interrupt)
+    try:
+        _loop(trainer, pairs, every, output)
+    finally:
+        write_curve(trainer.progress, folder, f"{name} x{scale}")
+    output.result({"weights": str(folder / training.WEIGHTS_FILE), "points": trainer.progress.points})
+
+
+def _interrupt(number: int, frame: object) -> None:
+    raise KeyboardInterrupt
+
+
+def _patches(data: tuple[Path, ...], scale: int, recipe: Recipe, output: Output) -> PatchSource:
+    for folder in data:
+        if not folder.is_dir():
+            raise NotFoundError(f"--data {folder}: no such folder; needed a folder of training images")
+    files = image_files(data)
+    pairs = load_pairs(files, scale, recipe.patch_px)
+    if not pairs:
+        side = recipe.patch_px * scale
+        raise BadInputError(f"found {len(files)} images in --data, none of {side}x{side} pixels or more; needed some")
+    output.say(f"{len(pairs)} of {len(files)} images are large enough for {recipe.patch_px}-pixel LR patches")
+    return PatchSource(pairs, scale, recipe.patch_px, recipe.seed)
+
+
+def _begin(trainer: training.Trainer, init: Path | None, output: Output) -> None:
+    if trainer.resume():
+        output.say(f"resuming at step {trainer.progress.step}")
+    elif init is not None:
+        fresh = trainer.start_from(init)
+        output.say(f"started from {init.name}; left fresh: {', '.join(fresh) or 'nothing'}")
+    output.say(f"precision {'bf16' if trainer.bf16 else 'fp32'}, {torch.get_num_threads()} thread(s)")
+
+
+def _validation(name: str | None, scale: int) -> list[tuple[NDArray[np.float64], NDArray[np.float64]]]:
+    """Without ``--validate``: Set5 where it is at hand, else no PSNR in the curve."""
+    try:
+        return [(image.lr, image.hr) for image in read_set(name or "set5", scale)]
+    except NotFoundError:
+        if name is not None:
+            raise
+        return []
+
+
+def _loop(
+    trainer: training.Trainer,
+    pairs: list[tuple[NDArray[np.float64], NDArray[np.float64]]],
+    every: int,
+    output: Output,
+) -> None:
+    def measure(net: nn.Module) -> float:
+        return training.psnr_of(net, pairs, trainer.scale) if pairs else float("nan")
+
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+    with Progress(*columns, console=output.progress_console, disable=output.quiet) as bar:
+        task = bar.add_task("training", total=trainer.recipe.steps, completed=trainer.progress.step)
+        seen = len(trainer.progress.points)
+        for state in training.run(trainer, measure, every):
+            bar.update(task, completed=state.step)
+            if len(state.points) > seen:
+                seen = len(state.points)
+                step, seconds, loss, db = state.points[-1]
+                bar.console.print(f"step {step}  {seconds:.0f} s  loss {loss:.3e}  validation {db:.3f} dB")
+                write_curve(state, trainer.out, f"{trainer.architecture.name} x{trainer.scale}")
+
+
+class BundleUpscaler:
+    """A bundle through an engine of the runtime."""
+
+    def __init__(self, model: subpixel.Model) -> None:
+        self.model = model
+
+    def exact(self, lr: NDArray[np.float32]) -> NDArray[np.float32] | None:
+        try:
+            return self.model.upscale_luma(lr)
+        except BundleError:
+            return None  # an int8 variant has its 8-bit form only
+
+    def eight_bit(self, lr: NDArray[np.uint8]) -> NDArray[np.uint8]:
+        return self.model.upscale_luma(lr)
+
+
+class TorchUpscaler:
+    """The torch net, in fp32."""
+
+    def __init__(self, net: nn.Module) -> None:
+        self.net = net
+
+    def exact(self, lr: NDArray[np.float32]) -> NDArray[np.float32]:
+        with torch.no_grad():
+            result = self.net(torch.from_numpy(lr)[None, None])[0, 0]
+        return np.asarray(result.numpy(), dtype=np.float32)
+
+    def eight_bit(self, lr: NDArray[np.uint8]) -> NDArray[np.uint8]:
+        levels = np.rint(self.exact(lr.astype(np.float32) / np.float32(255)) * 255)
+        return np.asarray(np.clip(levels, 0, 255), dtype=np.uint8)
+
+
+@click.command()
+@click.argument("model")
+@click.option("--set", "sets", multiple=True, default=("set5",), show_default=True,
+              help="set5, set14, b100, urban100, vid4 or a folder of images; repeatable.")  # fmt: skip
+@click.option("--engine", help="An engine of the runtime, or `torch` for the trained net itself.")
+@click.option("--variant", help="One variant of the bundle by its id, passed or not.")
+@click.option("--precision", type=click.Choice(["auto", "fp32", "fp16", "bf16", "int8"]), default="fp32",
+              show_default=True)  # fmt: skip
+@click.option("--weights", type=Path, help="With --engine torch: these weights instead of the committed ones.")
+@click.option("--each", is_flag=True, help="Every image, not only the means.")
+@json_option
+@quiet_option
+def evaluate(model: str, sets: tuple[str, ...], engine: str | None, variant: str | None, precision: str,
+             weights: Path | None, each: bool, as_json: bool, quiet: bool) -> None:  # fmt: skip
+    """Measure MODEL (a name or a bundle) by the field's protocol, with bicubic's row beside it.
+
+    \b
+    Example:  subpixel evaluate espcn-x3 --set set5 --set set14
+    """
+    output = Output(as_json, quiet)
+    upscaler, label, scale = _upscaler(model, engine, variant, precision, weights)
+    rows = [
+        row
+        for name in sets
+        for row in score_set({"bicubic": Bicubic(scale), label: upscaler}, name, scale)
+    ]  # fmt: skip
+    output.console.print(_table(rows, each))
+    output.result(rows)
+
+
+def _upscaler(
+    model: str, engine: str | None, variant: str | None, precision: str, weights: Path | None
+) -> tuple[Upscaler, str, int]:
+    if engine == "torch" or weights is not None:
+        chosen = trained(model, weights=weights)
+        return TorchUpscaler(chosen.module()), f"{chosen.name} (torch)", chosen.scale
+    bundle = find(model)
+    wish = Wish(engine=engine, precision=precision, variant=variant)  # type: ignore[arg-type]
+    opened = subpixel.Model(candidates(bundle, wish)[0], wish)
+    ran = opened.receipt
+    return BundleUpscaler(opened), f"{bundle.spec.name} ({ran.engine} {ran.precision}, {ran.variant})", opened.scale
+
+
+def _table(rows: list[SetScore], each: bool) -> Table:
+    table = Table(title="Y channel; PSNR in dB / SSIM")
+    for column in ("model", "set", "scale", "unrounded LR", "8-bit LR, 8-bit result"):
+        table.add_column(column)
+    for row in rows:
+        for score in (*(row.images if each else ()), row.mean):
+            exact = f"{score.psnr_db:.2f} / {score.ssim:.4f}" if score.psnr_db is not None else "-"
+            name = row.upscaler if score.name == "mean" else f"  {score.name}"
+            eight_bit = f"{score.psnr_u8_db:.2f} / {score.ssim_u8:.4f}"
+            table.add_row(name, row.set_name, f"x{row.scale}", exact, eight_bit)
+    return table

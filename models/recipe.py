@@ -1,0 +1,38 @@
+"""A training recipe: everything that decides the weights, so that a card's command can be repeated."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import Literal
+
+from subpixel.errors import BadInputError
+
+TrainPrecision = Literal["auto", "fp32", "bf16"]
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """``lr`` rises over ``warmup`` steps, then falls to 1 % of itself by a cosine. Loss: mean squared error of luma."""
+
+    steps: int = 60_000
+    batch: int = 8
+    patch_px: int = 48
+    lr: float = 6e-3
+    warmup: int = 200
+    seed: int = 1
+    precision: TrainPrecision = "auto"
+    threads: int = 1
+
+    def __post_init__(self) -> None:
+        for name in ("steps", "batch", "patch_px", "threads"):
+            if getattr(self, name) < 1:
+                raise BadInputError(f"--{name.replace('_px', '')}: found {getattr(self, name)}, needed at least 1")
+        if not 0 < self.lr < 1:
+            raise BadInputError(f"--lr: found {self.lr}, needed more than 0 and less than 1")
+
+    def lr_at(self, step: int) -> float:
+        """The learning rate of step ``step``, counted from 0."""
+        rise = min(1.0, (step + 1) / max(1, self.warmup))
+        fall = 0.5 * (1 + math.cos(math.pi * min(1.0, step / self.steps)))
+        return self.lr * rise * (0.99 * fall + 0.01)

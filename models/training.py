@@ -1,0 +1,190 @@
+"""The training loop: resumable to the bit, deterministic for a seed, saved on Ctrl-C."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+
+import numpy as np
+import torch
+from safetensors.torch import load_file, save_file
+from torch import nn
+
+from subpixel.errors import BadInputError, BundleError, NotFoundError, faults_as
+from subpixel.models.architecture import Architecture
+from subpixel.models.patches import PatchSource
+from subpixel.models.recipe import Recipe
+from subpixel.models.soap import Soap
+from subpixel.quality.metrics import psnr_db
+
+KEPT_FIRST_LOSSES = 200  # what the reproduction test of a card compares
+CHECKPOINT, WEIGHTS_FILE = "checkpoint.pt", "weights.safetensors"
+
+
+@dataclass
+class Progress:
+    """What the loop has done so far; part of a checkpoint."""
+
+    step: int = 0
+    seconds: float = 0.0
+    loss: float = float("nan")
+    first_losses: list[float] = field(default_factory=list)
+    points: list[tuple[int, float, float, float]] = field(default_factory=list)  # step, seconds, loss, PSNR dB
+
+
+class Trainer:
+    """One net, one recipe, one folder for what it leaves behind."""
+
+    def __init__(self, architecture: Architecture, scale: int, recipe: Recipe, source: PatchSource, out: Path) -> None:
+        torch.set_num_threads(recipe.threads)
+        torch.manual_seed(recipe.seed)
+        self.architecture, self.scale, self.recipe, self.source, self.out = architecture, scale, recipe, source, out
+        self.net = architecture.build(scale).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+        self.optimiser = Soap(self.net.parameters(), lr=recipe.lr)
+        self.progress = Progress()
+        self.bf16 = recipe.precision == "bf16" or (recipe.precision == "auto" and self._bf16_is_faster())
+
+    def step(self) -> float:
+        """One optimiser step; gives its loss."""
+        started = time.perf_counter()
+        for group in self.optimiser.param_groups:
+            group["lr"] = self.recipe.lr_at(self.progress.step)
+        lr, hr = self.source.batch(self.recipe.batch)
+        loss = self._loss(lr, hr)
+        self.optimiser.zero_grad()
+        loss.backward()  # type: ignore[no-untyped-call]
+        self.optimiser.step()
+        return self._count(float(loss.detach()), time.perf_counter() - started)
+
+    def _loss(self, lr: torch.Tensor, hr: torch.Tensor) -> torch.Tensor:
+        with torch.autocast("cpu", torch.bfloat16, enabled=self.bf16):
+            sr = self.net(lr.to(memory_format=torch.channels_last))
+        return nn.functional.mse_loss(sr.float(), hr)
+
+    def _count(self, loss: float, seconds: float) -> float:
+        progress = self.progress
+        progress.step += 1
+        progress.seconds += seconds
+        progress.loss = loss if progress.step == 1 else 0.99 * progress.loss + 0.01 * loss
+        if len(progress.first_losses) < KEPT_FIRST_LOSSES:
+            progress.first_losses.append(loss)
+        return loss
+
+    def _bf16_is_faster(self) -> bool:
+        """Measured, not assumed: on some CPUs with bf16 instructions torch's convolutions are slower in bf16."""
+        shape = (self.recipe.batch, 1, self.recipe.patch_px, self.recipe.patch_px)
+        probe = torch.full(shape, 0.5).to(memory_format=torch.channels_last)
+        return min(_pass_times(self.net, probe, True)) < min(_pass_times(self.net, probe, False))
+
+    def record(self, psnr_db: float) -> None:
+        """Add a point to the learning curve."""
+        progress = self.progress
+        progress.points.append((progress.step, progress.seconds, progress.loss, psnr_db))
+
+    def save(self) -> None:
+        """Checkpoint and weights, each written aside and renamed."""
+        self.out.mkdir(parents=True, exist_ok=True)
+        state = {
+            "recipe": json.dumps(asdict(self.recipe)),
+            "net": self.net.state_dict(),
+            "optimiser": self.optimiser.state_dict(),
+            "torch_rng": torch.get_rng_state(),
+            "patches_rng": json.dumps(self.source.random.bit_generator.state),
+            "progress": json.dumps(asdict(self.progress)),
+            "name": f"{self.architecture.name}-x{self.scale}",
+            "bf16": self.bf16,
+        }
+        _write(self.out / CHECKPOINT, lambda path: torch.save(state, path))
+        weights = {key: value.contiguous() for key, value in self.net.state_dict().items()}
+        _write(self.out / WEIGHTS_FILE, lambda path: save_file(weights, path))
+
+    def resume(self) -> bool:
+        """Go on from the folder's checkpoint when there is one. Raises ``BadInputError`` for another recipe."""
+        file = self.out / CHECKPOINT
+        if not file.is_file():
+            return False
+        with faults_as(BundleError, f"{file} can't be read; remove it to start again"):
+            state = torch.load(file, weights_only=True)
+        self._check_same(state, file)
+        self.net.load_state_dict(state["net"])
+        self.optimiser.load_state_dict(state["optimiser"])
+        torch.set_rng_state(state["torch_rng"])
+        self.source.random.bit_generator.state = json.loads(state["patches_rng"])
+        self.progress = _progress(json.loads(state["progress"]))
+        self.bf16 = state["bf16"]
+        return True
+
+    def _check_same(self, state: dict[str, str], file: Path) -> None:
+        mine = {"name": f"{self.architecture.name}-x{self.scale}", "recipe": json.dumps(asdict(self.recipe))}
+        for key, value in mine.items():
+            if state[key] != value:
+                raise BadInputError(
+                    f"{file} was made with another {key}: found {state[key]}, needed {value}; "
+                    "repeat that command, or choose another --out"
+                )
+
+    def start_from(self, weights: Path) -> list[str]:
+        """Take over every tensor that fits from other weights (another scale's); gives those left as they were."""
+        if not weights.is_file():
+            raise NotFoundError(f"{weights}: no such weights for --init")
+        with faults_as(BadInputError, f"{weights} isn't a safetensors file"):
+            given = load_file(weights)
+        mine = self.net.state_dict()
+        fitting = {k: v for k, v in given.items() if k in mine and mine[k].shape == v.shape}
+        self.net.load_state_dict({**mine, **fitting})
+        return sorted(set(mine) - set(fitting))
+
+
+def run(trainer: Trainer, validate: Callable[[nn.Module], float], every: int) -> Iterator[Progress]:
+    """Train to the recipe's end, yielding after every step; validates and saves each ``every`` steps and at the end.
+
+    Interrupted (Ctrl-C, or the generator closed), the state so far is saved.
+    """
+    try:
+        while trainer.progress.step < trainer.recipe.steps:
+            trainer.step()
+            if trainer.progress.step % every == 0 or trainer.progress.step == trainer.recipe.steps:
+                trainer.record(validate(trainer.net))
+                trainer.save()
+            yield trainer.progress
+    finally:
+        trainer.save()
+
+
+def _pass_times(net: nn.Module, probe: torch.Tensor, bf16: bool) -> Sequence[float]:
+    times = []
+    for _ in range(4):
+        started = time.perf_counter()
+        with torch.autocast("cpu", torch.bfloat16, enabled=bf16):
+            result = net(probe)
+        result.float().square().mean().backward()
+        times.append(time.perf_counter() - started)
+    net.zero_grad()
+    return times[1:]
+
+
+def _progress(data: dict[str, object]) -> Progress:
+    progress = Progress(**data)  # type: ignore[arg-type]
+    progress.points = [(int(p[0]), float(p[1]), float(p[2]), float(p[3])) for p in progress.points]
+    return progress
+
+
+def _write(path: Path, write: Callable[[Path], object]) -> None:
+    fresh = path.with_name(f".{path.name}.part")
+    write(fresh)
+    fresh.replace(path)
+
+
+def psnr_of(net: nn.Module, pairs: Sequence[tuple[np.ndarray, np.ndarray]], scale: int) -> float:
+    """Mean PSNR in dB of a luma net over (LR, HR) planes, ``scale`` pixels cropped."""
+    net.eval()
+    with torch.no_grad():
+        results = [
+            psnr_db(net(torch.from_numpy(lr.astype(np.float32))[None, None])[0, 0].numpy().clip(0, 1), hr, scale)
+            for lr, hr in pairs
+        ]
+    net.train()
+    return float(np.mean(results))
