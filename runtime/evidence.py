@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from subpixel.bundle import Bundle
 from subpixel.errors import BundleError
 from subpixel.quality.gates import Verdict, all_passed
-from subpixel.records import RecordError, from_json, to_json
+from subpixel.records import from_json, to_json
 from subpixel.spec import Variant
 
 
@@ -41,7 +41,7 @@ def evidence_path(variant_id: str) -> str:
 
 def with_evidence(bundle: Bundle, evidence: Evidence) -> Bundle:
     """A bundle with this evidence added or replaced."""
-    text = json.dumps(to_json(evidence), indent=1) + "\n"
+    text = json.dumps(to_json(evidence), indent=1, allow_nan=False) + "\n"
     return bundle.plus_file(evidence_path(evidence.variant), text.encode())
 
 
@@ -52,7 +52,7 @@ def evidence_of(bundle: Bundle, variant: Variant) -> Evidence | None:
         return None
     try:
         evidence = from_json(Evidence, json.loads(data))
-    except (ValueError, RecordError) as fault:
+    except (ValueError, RecursionError) as fault:
         raise BundleError(f"{bundle.spec.name}: {evidence_path(variant.id)}: {fault}") from fault
     return evidence if evidence.sha256 == variant.file.sha256 else None
 

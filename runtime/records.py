@@ -5,9 +5,13 @@ from __future__ import annotations
 import types
 from collections.abc import Mapping
 from dataclasses import MISSING, fields, is_dataclass
+from math import isfinite
 from typing import Any, Literal, TypeVar, Union, get_args, get_origin, get_type_hints
 
 T = TypeVar("T")
+
+# JSON has no such numbers; a figure that is one of them (PSNR of equal images, a diverged model) is written as text.
+NOT_FINITE = {"inf": float("inf"), "-inf": float("-inf"), "nan": float("nan")}
 
 
 class RecordError(ValueError):
@@ -15,13 +19,15 @@ class RecordError(ValueError):
 
 
 def to_json(value: object) -> Any:
-    """Plain JSON types for a frozen dataclass, tuple, mapping or scalar."""
+    """Plain JSON types for a frozen dataclass, tuple, mapping or scalar; a float that isn't finite becomes text."""
     if is_dataclass(value) and not isinstance(value, type):
         return {f.name: to_json(getattr(value, f.name)) for f in fields(value)}
     if isinstance(value, (tuple, list)):
         return [to_json(item) for item in value]
     if isinstance(value, Mapping):
         return {str(key): to_json(item) for key, item in value.items()}
+    if isinstance(value, float) and not isfinite(value):
+        return str(float(value))
     return value
 
 
@@ -52,7 +58,9 @@ def _value(hint: Any, data: object, where: str) -> object:
         return data
     if origin is tuple:
         return _sequence(get_args(hint), data, where)
-    if origin in (dict, Mapping) or hint is Any:
+    if origin in (dict, Mapping):
+        return _mapping(get_args(hint)[1], data, where)
+    if hint is Any:
         return data
     if is_dataclass(hint):
         return from_json(hint, data, where)  # type: ignore[arg-type]
@@ -76,9 +84,20 @@ def _sequence(arguments: tuple[Any, ...], data: object, where: str) -> tuple[obj
     return tuple(_value(a, item, f"{where}[{i}]") for i, (a, item) in enumerate(zip(arguments, data, strict=True)))
 
 
+def _mapping(hint: Any, data: object, where: str) -> dict[str, object]:
+    if not isinstance(data, Mapping):
+        raise RecordError(f"{where}: found {type(data).__name__}, needed an object")
+    return {key: _value(hint, item, f"{where}.{key}") for key, item in data.items()}
+
+
 def _scalar(hint: Any, data: object, where: str) -> object:
-    if hint is float and isinstance(data, int) and not isinstance(data, bool):
+    """JSON has one kind of number: 1 is a float too, and 1.0 an integer."""
+    if hint is float and isinstance(data, str) and data in NOT_FINITE:
+        return NOT_FINITE[data]
+    if hint is float and isinstance(data, int) and not isinstance(data, bool) and abs(data) < 1 << 1000:
         return float(data)
+    if hint is int and isinstance(data, float) and data.is_integer():
+        return int(data)
     if not isinstance(data, hint) or (hint is int and isinstance(data, bool)):
         raise RecordError(f"{where}: found {data!r}, needed {hint.__name__}")
     return data
