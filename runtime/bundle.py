@@ -11,15 +11,14 @@ import shutil
 import zipfile
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 
 from subpixel import manifest as manifests
 from subpixel.errors import BundleError, NotFoundError, OutputError, faults_as
-from subpixel.manifest import REFERENCE_ID, Manifest, sha256
+from subpixel.manifest import MANIFEST_NAME, REFERENCE_ID, Manifest, sha256
 from subpixel.onnx_scan import names_external_data
 from subpixel.spec import FileRecord, ModelSpec, Variant
 
-MANIFEST_NAME = "bundle.json"
 MANIFEST_LIMIT_BYTES = 4 << 20
 SUFFIX = ".spx"
 
@@ -62,6 +61,7 @@ class Bundle:
         return self._with(replace(self.manifest, files=(*others, file_record(path, data))), {path: data})
 
     def _with(self, manifest: Manifest, extra: Mapping[str, bytes]) -> Bundle:
+        manifests.check_paths(manifest, manifest.model.name)
         listed = {record.path for record in manifest.all_files()}
         files = {path: data for path, data in {**self.files, **extra}.items() if path in listed}
         checked = Bundle(manifest, files, self.path)
@@ -81,44 +81,62 @@ def load(path: Path) -> Bundle:
         raise NotFoundError(f"{path}: no such bundle; needed a folder with {MANIFEST_NAME} or a {SUFFIX} file")
     with faults_as(BundleError, f"{path} can't be read as a bundle"):
         bundle = _load_folder(path) if path.is_dir() else _load_zip(path)
-    for record in bundle.manifest.all_files():
-        if record.path.endswith(".onnx") and names_external_data(bundle.files[record.path]):
-            raise BundleError(f"{path}: {record.path} refers to data outside itself; export with external_data=False")
+        _refuse_external_data(bundle, path)
     return bundle
 
 
+def _refuse_external_data(bundle: Bundle, path: Path) -> None:
+    """An ONNX file could name any file of this machine as its weights."""
+    opened_as_onnx = {v.file.path for v in bundle.manifest.variants if v.target == "onnx"}
+    for name, data in bundle.files.items():
+        if (name in opened_as_onnx or name.lower().endswith(".onnx")) and names_external_data(data):
+            raise BundleError(f"{path}: {name} refers to data outside itself; export with external_data=False")
+
+
 def _load_folder(folder: Path) -> Bundle:
-    root = Path(os.path.realpath(folder))
     manifest_file = folder / MANIFEST_NAME
     if not manifest_file.is_file():
         raise BundleError(f"{folder}: no {MANIFEST_NAME} in it; needed a bundle made by `subpixel export`")
-    if manifest_file.stat().st_size > MANIFEST_LIMIT_BYTES:
-        raise BundleError(f"{folder}: {MANIFEST_NAME} is larger than {MANIFEST_LIMIT_BYTES} bytes")
+    _refuse_link(folder, MANIFEST_NAME)
+    _refuse_long_manifest(manifest_file.stat().st_size, str(folder))
     manifest = manifests.parse(manifest_file.read_bytes(), str(folder))
-    listed = _checked_paths(manifest, str(folder))
-    present = {p.relative_to(folder).as_posix() for p in folder.rglob("*") if p.is_symlink() or not p.is_dir()}
-    _refuse_unlisted(present, listed, str(folder))
+    listed = {record.path for record in manifest.listed()}
+    _refuse_unlisted(_present(folder), listed, str(folder))
     files = {}
     for record in manifest.all_files():
         file = folder / record.path
-        if root not in Path(os.path.realpath(file)).parents:
-            raise BundleError(f"{folder}: {record.path} leaves the bundle (a link); needed a plain file inside it")
+        _refuse_link(folder, record.path)
         size = file.stat().st_size if file.is_file() else None
         files[record.path] = _check_file(record, file.read_bytes() if size == record.size_bytes else None, str(folder))
     return Bundle(manifest, files, folder)
 
 
+def _present(folder: Path) -> set[str]:
+    """Every file and link below ``folder``; a link to a folder is not followed."""
+    return {p.relative_to(folder).as_posix() for p in folder.rglob("*") if p.is_symlink() or not p.is_dir()}
+
+
+def _refuse_link(folder: Path, name: str) -> None:
+    if Path(os.path.realpath(folder)) not in Path(os.path.realpath(folder / name)).parents:
+        raise BundleError(f"{folder}: {name} leaves the bundle (a link); needed a plain file inside it")
+
+
+def _refuse_long_manifest(size_bytes: int, where: str) -> None:
+    if size_bytes > MANIFEST_LIMIT_BYTES:
+        raise BundleError(f"{where}: {MANIFEST_NAME} is larger than {MANIFEST_LIMIT_BYTES} bytes")
+
+
 def _load_zip(path: Path) -> Bundle:
+    if not path.is_file():
+        raise BundleError(f"{path} is neither a folder nor a plain file; needed a bundle")
     with zipfile.ZipFile(path) as archive:
         names = [entry.filename for entry in archive.infolist()]
         _check_entries(archive.infolist(), str(path))
         if MANIFEST_NAME not in names:
             raise BundleError(f"{path}: no {MANIFEST_NAME} in it; needed a bundle made by `subpixel export`")
-        if archive.getinfo(MANIFEST_NAME).file_size > MANIFEST_LIMIT_BYTES:
-            raise BundleError(f"{path}: {MANIFEST_NAME} is larger than {MANIFEST_LIMIT_BYTES} bytes")
+        _refuse_long_manifest(archive.getinfo(MANIFEST_NAME).file_size, str(path))
         manifest = manifests.parse(archive.read(MANIFEST_NAME), str(path))
-        listed = _checked_paths(manifest, str(path))
-        _refuse_unlisted(set(names), listed, str(path))
+        _refuse_unlisted(set(names), {record.path for record in manifest.listed()}, str(path))
         files = {}
         for record in manifest.all_files():
             right_size = record.path in names and archive.getinfo(record.path).file_size == record.size_bytes
@@ -133,17 +151,6 @@ def _check_entries(entries: list[zipfile.ZipInfo], where: str) -> None:
     for entry in entries:
         if entry.compress_type != zipfile.ZIP_STORED or entry.compress_size != entry.file_size:
             raise BundleError(f"{where}: {entry.filename} is compressed; a bundle stores its files uncompressed")
-
-
-def _checked_paths(manifest: Manifest, where: str) -> set[str]:
-    """The listed paths, each refused when it is absolute or leaves the bundle, as text."""
-    listed = {record.path for record in manifest.all_files()}
-    for path in listed:
-        parts = PurePosixPath(path).parts
-        unsafe = path.startswith("/") or ".." in parts or "\\" in path or ":" in path or "\0" in path
-        if unsafe or not parts or str(PurePosixPath(path)) != path or path == MANIFEST_NAME:
-            raise BundleError(f"{where}: the manifest names {path!r}; needed a plain path inside the bundle")
-    return listed
 
 
 def _refuse_unlisted(present: set[str], listed: set[str], where: str) -> None:
@@ -161,20 +168,41 @@ def _check_file(record: FileRecord, data: bytes | None, where: str) -> bytes:
 
 
 def save(bundle: Bundle, path: Path, overwrite: bool = False) -> Bundle:
-    """Write a folder, or a ``.spx`` file when ``path`` ends so; whole or not at all. Raises ``OutputError``."""
+    """Write a folder, or a ``.spx`` file when ``path`` ends so; whole or not at all.
+
+    Raises ``OutputError``, or ``BundleError`` for a bundle that `load` would refuse.
+    """
+    manifests.check(bundle.manifest, bundle.spec.name)
     if path.exists() and not overwrite:
         raise OutputError(f"{path} exists; choose another name or pass --overwrite")
-    if path.is_dir() and any(path.iterdir()) and not (path / MANIFEST_NAME).is_file():
-        raise OutputError(f"{path} is a folder that holds something else than a bundle; choose another name")
-    fresh = path.with_name(f".{path.name}.{os.getpid()}.part")
+    if path.is_dir():
+        _refuse_strangers(path)
     with faults_as(OutputError, f"{path} can't be written"):
-        try:
-            path.parent.mkdir(parents=True, exist_ok=True)
-            (_write_zip if path.suffix == SUFFIX else _write_folder)(bundle, fresh)
-            _swap(fresh, path)
-        finally:
-            _remove(fresh)
+        _write_whole(bundle, Path(os.path.realpath(path)))
     return replace(bundle, path=path)
+
+
+def _refuse_strangers(folder: Path) -> None:
+    """Replacing a bundle must not take along files that never belonged to it."""
+    present = _present(folder)
+    if not present:
+        return
+    try:
+        manifest = manifests.parse((folder / MANIFEST_NAME).read_bytes(), str(folder))
+        _refuse_unlisted(present, {record.path for record in manifest.listed()}, str(folder))
+    except (OSError, BundleError) as fault:
+        reason = f"{folder} holds something else than a bundle and is not replaced; choose another name ({fault})"
+        raise OutputError(reason) from fault
+
+
+def _write_whole(bundle: Bundle, path: Path) -> None:
+    fresh = path.with_name(f".{path.name}.{os.getpid()}.part")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        (_write_zip if path.suffix == SUFFIX else _write_folder)(bundle, fresh)
+        _swap(fresh, path)
+    finally:
+        _remove(fresh)
 
 
 def _contents(bundle: Bundle) -> dict[str, bytes]:
@@ -201,7 +229,11 @@ def _swap(fresh: Path, path: Path) -> None:
         return
     aside = path.with_name(f".{path.name}.{os.getpid()}.old")
     path.rename(aside)
-    fresh.rename(path)
+    try:
+        fresh.rename(path)
+    except OSError:
+        aside.rename(path)
+        raise
     _remove(aside)
 
 

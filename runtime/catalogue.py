@@ -31,10 +31,16 @@ def find(name_or_path: str | Path) -> Bundle:
     shipped = SHIPPED / f"{text}{SUFFIX}"
     if "/" not in text and shipped.is_file():
         return load(shipped)
-    path = Path(name_or_path)
-    if path.exists():
-        return load(path)
+    if text and _exists(Path(text)):
+        return load(Path(text))
     raise NotFoundError(f"no model {text!r}: neither a shipped name nor a path; {_suggestion(text)}")
+
+
+def _exists(path: Path) -> bool:
+    try:
+        return path.exists()
+    except OSError:  # a name too long for a file, a folder that may not be looked into
+        return False
 
 
 def _suggestion(text: str) -> str:
