@@ -25,16 +25,21 @@ class Span:
 
 
 def spans(length: int, tile: int, halo: int, multiple: int = 1) -> list[Span]:
-    """Cover ``length`` with windows of ``tile`` pixels whose kept parts lie ``halo`` from every inner border."""
+    """Cover ``length`` with windows of ``tile`` pixels whose kept parts lie ``halo`` from every inner border.
+
+    Windows start at multiples of ``multiple``; the last one may be shorter by what ``length`` lacks to a multiple.
+    Raises ``BadInputError`` when a tile has no room for its halo.
+    """
     if tile >= length:
         return [Span(0, length, 0, length)]
-    step = (tile - 2 * halo) // multiple * multiple
-    if step < 1:
-        raise BadInputError(f"tiles of {tile} px are too small for a halo of {halo} px; needed more than {2 * halo}")
+    size = tile // multiple * multiple
+    if size - 2 * halo < multiple:
+        raise BadInputError(f"tiles of {tile} px are too small for a halo of {halo} px; needed {2 * halo + multiple}")
+    last = -(-length // multiple) * multiple - size
     found, kept = [], 0
     while kept < length:
-        start = max(0, min(kept - halo, length - tile)) // multiple * multiple
-        stop = min(length, start + tile)
+        start = max(0, min((kept - halo) // multiple * multiple, last))
+        stop = min(length, start + size)
         keep_stop = length if stop == length else stop - halo
         found.append(Span(start, stop, kept, keep_stop))
         kept = keep_stop
