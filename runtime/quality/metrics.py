@@ -16,12 +16,25 @@ def shave(plane: Plane, border: int) -> Plane:
 
 
 def psnr_db(result: Plane, truth: Plane, border: int = 0, peak: float = 1.0) -> float:
-    """Peak signal-to-noise ratio in dB without ``border`` pixels at each side. Equal: ``inf``; NaN stays NaN."""
-    difference = shave(result, border).astype(np.float64) - shave(truth, border).astype(np.float64)
+    """Peak signal-to-noise ratio in dB without ``border`` pixels at each side. Equal: ``inf``; NaN stays NaN.
+
+    Raises ``ValueError`` when the shapes differ or nothing is left inside the border.
+    """
+    inner, inner_truth = _pair(result, truth, border)
+    difference = inner - inner_truth
     mse = float(np.mean(difference**2))
     if mse == 0:
         return float("inf")
     return float(10 * np.log10(peak**2 / mse))
+
+
+def _pair(result: Plane, truth: Plane, border: int) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Both without their border; of one shape, or numpy would repeat the smaller one unasked."""
+    if result.shape != truth.shape:
+        raise ValueError(f"found planes of {result.shape} and {truth.shape}; needed one shape")
+    if min(result.shape[:2]) <= 2 * border:
+        raise ValueError(f"{result.shape} has nothing left inside a border of {border} pixels; needed a larger plane")
+    return shave(result, border).astype(np.float64), shave(truth, border).astype(np.float64)
 
 
 def gaussian_taps() -> NDArray[np.float64]:
@@ -42,7 +55,7 @@ def blur_valid(plane: NDArray[np.float64]) -> NDArray[np.float64]:
 
 def ssim(result: Plane, truth: Plane, border: int = 0, peak: float = 1.0) -> float:
     """Structural similarity, mean over the valid windows. Wang et al. 2004: 11x11 Gaussian, K1 0.01, K2 0.03."""
-    x, y = (shave(p, border).astype(np.float64) for p in (result, truth))
+    x, y = _pair(result, truth, border)
     if min(x.shape) < SSIM_TAPS:
         raise ValueError(f"SSIM needs {SSIM_TAPS} pixels a side after cropping, found {x.shape}")
     c1, c2 = (0.01 * peak) ** 2, (0.03 * peak) ** 2
