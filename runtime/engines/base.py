@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal, Protocol
 
+from subpixel.errors import DeviceError
 from subpixel.spec import Arrays, ModelSpec, Variant
 
 Precision = Literal["auto", "fp32", "fp16", "bf16", "int8"]
@@ -24,13 +25,15 @@ class Request:
     """What the caller asks of an engine.
 
     ``device``: ``cpu``, ``gpu``, ``npu``, ``cuda:0`` ...; ``threads``: 0 leaves it to the library; ``precision``: the
-    arithmetic, ``auto`` leaves it to the library; ``fallback="cpu"`` allows the CPU where the device isn't there.
+    arithmetic, ``auto`` leaves it to the library; ``fallback="cpu"`` allows the CPU where the device isn't there;
+    ``frame_size``: height and width to expect, for libraries that build for a size; others may come.
     """
 
     device: str = "cpu"
     threads: int = 0
     precision: Precision = "auto"
     fallback: Literal["cpu"] | None = None
+    frame_size: tuple[int, int] = (360, 640)
 
 
 @dataclass(frozen=True)
@@ -38,7 +41,8 @@ class Receipt:
     """What really runs, as the library tells after opening, never what was asked for.
 
     ``provider``: the library's own name for what computes (``CPUExecutionProvider``); ``precision``: the arithmetic
-    in use (``fp32``, ``bf16``, ``fp16``, ``int8``); ``threads``: 0 where the library does not tell.
+    in use (``fp32``, ``bf16``, ``fp16``, ``int8``); ``threads``: 0 where the library does not tell; ``detail``: what
+    else it tells (instruction set, what the float parts of an int8 model run in).
     """
 
     engine: str
@@ -51,6 +55,7 @@ class Receipt:
     build_seconds: float
     variant: str = ""
     fallback: Fallback | None = None
+    detail: str = ""
 
 
 @dataclass(frozen=True)
@@ -83,6 +88,13 @@ class EngineFactory(Protocol):
     """An engine class: ``blobs`` are the variant's files as bytes, in the manifest's order. Raises ``EngineError``."""
 
     def __call__(self, blobs: tuple[bytes, ...], variant: Variant, spec: ModelSpec, request: Request) -> Engine: ...
+
+
+def refuse_or_fall_back(request: Request, reason: str) -> Fallback:
+    """The fallback to the CPU with its reason, where the caller allowed it. Raises ``DeviceError`` where not."""
+    if request.fallback != "cpu":
+        raise DeviceError(f"device {request.device!r}: {reason}; choose another --device, or allow fallback='cpu'")
+    return Fallback(request.device, reason)
 
 
 def deliver(results: Arrays, outputs: Arrays | None) -> Arrays:

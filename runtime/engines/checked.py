@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from subpixel.engines.base import Engine, Receipt
+import numpy as np
+
+from subpixel.engines.base import Engine, Receipt, deliver
 from subpixel.errors import BadInputError, EngineError, faults_as
-from subpixel.spec import Arrays, ModelSpec, TensorSpec, Variant
+from subpixel.spec import Array, Arrays, ModelSpec, TensorSpec, Variant
 
 
 class CheckedEngine:
@@ -17,11 +19,19 @@ class CheckedEngine:
         self.receipt: Receipt = engine.receipt
 
     def run(self, inputs: Arrays, outputs: Arrays | None = None) -> Arrays:
-        """See ``Engine.run``. Raises ``BadInputError`` for arrays that break the contract, else ``EngineError``."""
+        """See ``Engine.run``. Raises ``BadInputError`` for arrays that break the contract, else ``EngineError``.
+
+        Strided arrays are allowed; engines are given contiguous ones.
+        """
         engine = self._live()
         check_inputs(self.spec, self.variant, inputs)
+        if outputs is not None:
+            check_outputs(self.spec, self.variant, inputs, outputs)
+        packed = {name: np.ascontiguousarray(array) for name, array in inputs.items()}
         with faults_as(EngineError, f"{self.receipt.engine} failed on {self.spec.name} ({self.variant.id})"):
-            return engine.run(inputs, outputs)
+            if outputs is None or all(array.flags.c_contiguous for array in outputs.values()):
+                return engine.run(packed, outputs)
+            return deliver(engine.run(packed), outputs)
 
     def reset(self) -> None:
         """See ``Engine.reset``."""
@@ -41,16 +51,40 @@ class CheckedEngine:
 
 def check_inputs(spec: ModelSpec, variant: Variant, inputs: Arrays) -> None:
     """Names, dtypes, axes, channels and sizes. Raises ``BadInputError``."""
-    needed = {tensor.name: tensor for tensor in variant.inputs}
-    if set(inputs) != set(needed):
-        raise BadInputError(f"{spec.name}: found inputs {sorted(inputs)}, needed {sorted(needed)}")
+    _check_kind(spec, "input", variant.inputs, inputs)
+    for tensor in variant.inputs:
+        _check_sizes(spec, variant, tensor, _sizes(tensor, inputs[tensor.name]))
+
+
+def check_outputs(spec: ModelSpec, variant: Variant, inputs: Arrays, outputs: Arrays) -> None:
+    """The caller's arrays must hold just what will come; ``inputs`` were checked. Raises ``BadInputError``."""
+    _check_kind(spec, "output", variant.outputs, outputs)
+    size = next(_sizes(tensor, inputs[tensor.name]) for tensor in variant.inputs if tensor.role == "frame")
+    for tensor in (tensor for tensor in variant.outputs if tensor.role == "frame"):
+        array, factor = outputs[tensor.name], {"H": spec.scale, "W": spec.scale}
+        known = {"C": tensor.channels, "T": 1}
+        needed = tuple(known.get(axis, size.get(axis, 1)) * factor.get(axis, 1) for axis in tensor.axes)
+        if array.shape != needed or not array.flags.writeable:
+            state = "" if array.flags.writeable else " (read-only)"
+            raise BadInputError(
+                f"{spec.name}: output {tensor.name!r} is {array.shape}{state}, needed {needed}, writable"
+            )
+
+
+def _check_kind(spec: ModelSpec, role: str, tensors: tuple[TensorSpec, ...], arrays: Arrays) -> None:
+    needed = {tensor.name: tensor for tensor in tensors}
+    if set(arrays) != set(needed):
+        raise BadInputError(f"{spec.name}: found {role}s {sorted(arrays)}, needed {sorted(needed)}")
     for name, tensor in needed.items():
-        array = inputs[name]
+        array = arrays[name]
         if array.dtype != tensor.dtype:
-            raise BadInputError(f"{spec.name}: input {name!r} is {array.dtype}, needed {tensor.dtype}")
+            raise BadInputError(f"{spec.name}: {role} {name!r} is {array.dtype}, needed {tensor.dtype}")
         if array.ndim != len(tensor.axes):
-            raise BadInputError(f"{spec.name}: input {name!r} has shape {array.shape}, needed axes {tensor.axes}")
-        _check_sizes(spec, variant, tensor, dict(zip(tensor.axes, array.shape, strict=True)))
+            raise BadInputError(f"{spec.name}: {role} {name!r} has shape {array.shape}, needed axes {tensor.axes}")
+
+
+def _sizes(tensor: TensorSpec, array: Array) -> dict[str, int]:
+    return dict(zip(tensor.axes, array.shape, strict=True))
 
 
 def _check_sizes(spec: ModelSpec, variant: Variant, tensor: TensorSpec, size: dict[str, int]) -> None:

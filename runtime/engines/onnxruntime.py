@@ -7,8 +7,8 @@ from typing import Any
 
 import onnxruntime as ort
 
-from subpixel.engines.base import Fallback, Probe, Receipt, Request, deliver
-from subpixel.errors import DeviceError, EngineError, faults_as
+from subpixel.engines.base import Fallback, Probe, Receipt, Request, refuse_or_fall_back
+from subpixel.errors import EngineError, faults_as
 from subpixel.spec import Arrays, ModelSpec, Variant
 
 CPU = "CPUExecutionProvider"
@@ -37,12 +37,8 @@ class OnnxRuntimeEngine:
     def __init__(self, blobs: tuple[bytes, ...], variant: Variant, spec: ModelSpec, request: Request) -> None:
         started = time.perf_counter()
         self.spec, self.variant = spec, variant
-        provider, fallback = _provider(request)
-        with faults_as(EngineError, f"onnxruntime {ort.__version__} can't open {spec.name} ({variant.id})"):
-            self._session = _session(blobs[0], provider, request)
+        self._session, fallback = _open(blobs[0], f"{spec.name} ({variant.id})", request)
         running = self._session.get_providers()[0]
-        if running != provider and fallback is None:
-            fallback = _allow_fallback(request, f"the session runs on {running}")
         threads = self._session.get_session_options().intra_op_num_threads
         self.receipt = Receipt(
             engine="onnxruntime",
@@ -59,11 +55,9 @@ class OnnxRuntimeEngine:
         self._outputs = [tensor.name for tensor in variant.outputs]
 
     def run(self, inputs: Arrays, outputs: Arrays | None = None) -> Arrays:
-        """With ``outputs`` (C-contiguous) the session writes there itself, by I/O binding."""
+        """With ``outputs`` the session writes there itself, by I/O binding."""
         if outputs is None:
             return dict(zip(self._outputs, self._session.run(self._outputs, inputs), strict=True))
-        if not all(array.flags.c_contiguous for array in outputs.values()):
-            return deliver(self.run(inputs), outputs)
         binding = self._session.io_binding()
         for name, array in inputs.items():
             binding.bind_cpu_input(name, array)
@@ -80,28 +74,33 @@ class OnnxRuntimeEngine:
         del self._session
 
 
-def _session(model: bytes, provider: str, request: Request) -> Any:
+def _open(model: bytes, name: str, request: Request) -> tuple[Any, Fallback | None]:
+    """A session on the provider that was asked for, or on the CPU with the reason why."""
+    kind, _, index = request.device.partition(":")
+    provider, listed = PROVIDERS.get(kind), ort.get_available_providers()
+    if provider is None or provider not in listed:
+        here = ", ".join(n for n, p in PROVIDERS.items() if p in listed)
+        fallback = refuse_or_fall_back(request, f"onnxruntime {ort.__version__} has no provider for it; it has: {here}")
+        return _session(model, name, CPU, "", request), fallback
+    try:
+        session = _session(model, name, provider, index, request)
+    except EngineError as fault:
+        if provider == CPU:
+            raise
+        return _session(model, name, CPU, "", request), refuse_or_fall_back(request, str(fault))
+    running = session.get_providers()[0]
+    return session, None if running == provider else refuse_or_fall_back(request, f"the session runs on {running}")
+
+
+def _session(model: bytes, name: str, provider: str, index: str, request: Request) -> Any:
     options = ort.SessionOptions()
     options.intra_op_num_threads = request.threads
     options.inter_op_num_threads = 1
     options.log_severity_level = 3
-    providers = [provider] if provider == CPU else [provider, CPU]
-    return ort.InferenceSession(model, options, providers=providers)
-
-
-def _provider(request: Request) -> tuple[str, Fallback | None]:
-    name = request.device.partition(":")[0]
-    provider = PROVIDERS.get(name)
-    if provider in ort.get_available_providers():
-        return str(provider), None
-    here = ", ".join(n for n, p in PROVIDERS.items() if p in ort.get_available_providers())
-    return CPU, _allow_fallback(request, f"this onnxruntime {ort.__version__} has no provider for it; it has: {here}")
-
-
-def _allow_fallback(request: Request, reason: str) -> Fallback:
-    if request.fallback != "cpu":
-        raise DeviceError(f"device {request.device!r}: {reason}; choose another --device, or allow fallback='cpu'")
-    return Fallback(request.device, reason)
+    place = {"device_id": index} if index and provider != CPU else {}
+    providers = [CPU] if provider == CPU else [(provider, place), CPU]
+    with faults_as(EngineError, f"onnxruntime {ort.__version__} can't open {name}"):
+        return ort.InferenceSession(model, options, providers=providers)
 
 
 def _precision(variant: Variant, request: Request) -> str:

@@ -67,9 +67,11 @@ def build_plan(
 def recorder(trt: ModuleType) -> Any:
     """A logger that keeps TensorRT's warnings and errors instead of printing them: its calls fail without words."""
 
-    class Recorder(trt.ILogger):  # type: ignore[misc]  # a base class that is known at run time only
+    base: Any = trt.ILogger
+
+    class Recorder(base):  # type: ignore[misc]  # the base class is known at run time only
         def __init__(self) -> None:
-            trt.ILogger.__init__(self)
+            base.__init__(self)
             self.errors: list[str] = []
 
         def log(self, severity: Any, message: str) -> None:

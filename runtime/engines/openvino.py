@@ -1,0 +1,156 @@
+"""OpenVINO: the only file of the runtime that imports it."""
+
+from __future__ import annotations
+
+import time
+from functools import lru_cache
+from typing import Any
+
+import openvino as ov
+
+from subpixel.engines.base import Fallback, Probe, Receipt, Request, refuse_or_fall_back
+from subpixel.errors import EngineError, faults_as
+from subpixel.spec import Array, Arrays, ModelSpec, Variant
+
+VERSION = ov.__version__.partition("-")[0]
+CPU = "CPU"
+PRECISION_HINTS = {"fp32": "f32", "bf16": "bf16", "fp16": "f16"}
+PRECISION_OF = {hint: precision for precision, hint in PRECISION_HINTS.items()}
+INT8_TYPES = {"i8", "u8"}
+ARITHMETIC_LAYERS = {"Convolution", "Deconvolution", "FullyConnected", "MatMul"}
+
+
+@lru_cache(maxsize=1)
+def core() -> Any:
+    """The library's registry of devices; one for the process, as OpenVINO wants it."""
+    return ov.Core()
+
+
+def probe() -> Probe:
+    """The devices whose drivers really load, and what the CPU can compute in."""
+    found = list(core().available_devices)
+    able = ", ".join(core().get_property(CPU, "OPTIMIZATION_CAPABILITIES")) if CPU in found else "none"
+    return Probe(VERSION, tuple(_our_name(name) for name in found), f"CPU capabilities: {able}")
+
+
+class OpenVinoEngine:
+    """A compiled model and two requests: one with its own outputs, one for outputs that the caller gives."""
+
+    def __init__(self, blobs: tuple[bytes, ...], variant: Variant, spec: ModelSpec, request: Request) -> None:
+        started = time.perf_counter()
+        self.spec, self.variant = spec, variant
+        with faults_as(EngineError, f"openvino {VERSION} can't open {spec.name} ({variant.id})"):
+            self._compiled, fallback = _compile(core().read_model(*blobs), request)
+            self._own, self._callers = (self._compiled.create_infer_request() for _ in range(2))
+            self.receipt = self._receipt(request, fallback, started)
+        _check_precision(self.receipt, request)
+
+    def run(self, inputs: Arrays, outputs: Arrays | None = None) -> Arrays:
+        """Inputs and given outputs are shared with the library, nothing is copied."""
+        request = self._own if outputs is None else self._callers
+        for name, array in (inputs | (outputs or {})).items():
+            request.set_tensor(name, _shared(array))
+        results = request.infer(share_outputs=True)
+        return outputs or {tensor.name: results[tensor.name] for tensor in self.variant.outputs}
+
+    def reset(self) -> None:
+        """An image model keeps no state."""
+
+    def close(self) -> None:
+        """Free the compiled model and its memory."""
+        del self._own, self._callers, self._compiled
+
+    def _receipt(self, request: Request, fallback: Fallback | None, started: float) -> Receipt:
+        running = [str(name) for name in _ask(self._compiled, "EXECUTION_DEVICES", [])]
+        precision, detail = _arithmetic(self._compiled, self.variant)
+        return Receipt(
+            engine="openvino",
+            library="openvino",
+            version=VERSION,
+            provider=", ".join(running) or "unknown",
+            device=_our_name(running[0]) if running else "unknown",
+            precision=precision,
+            threads=int(_ask(self._compiled, "INFERENCE_NUM_THREADS", 0)),
+            build_seconds=time.perf_counter() - started,
+            variant=self.variant.id,
+            fallback=fallback,
+            detail=detail,
+        )
+
+
+def _compile(model: Any, request: Request) -> tuple[Any, Fallback | None]:
+    """The model for the device that was asked for, or for the CPU with the reason why."""
+    device = _find(request.device)
+    if device is None:
+        here = ", ".join(_our_name(name) for name in core().available_devices)
+        fallback = refuse_or_fall_back(request, f"openvino {VERSION} finds no such device or driver; it has: {here}")
+        return core().compile_model(model, CPU, _options(request, CPU)), fallback
+    try:
+        return core().compile_model(model, device, _options(request, device)), None
+    except RuntimeError as fault:
+        if device == CPU:
+            raise
+        fallback = refuse_or_fall_back(request, f"openvino {VERSION} can't compile for it: {fault}")
+        return core().compile_model(model, CPU, _options(request, CPU)), fallback
+
+
+def _find(device: str) -> str | None:
+    """OpenVINO's name for a device that is here; ``gpu`` is the first of several."""
+    wanted, found = device.upper().replace(":", "."), list(core().available_devices)
+    return next((name for name in (wanted, f"{wanted}.0", wanted.removesuffix(".0")) if name in found), None)
+
+
+def _our_name(device: str) -> str:
+    return device.lower().replace(".", ":")
+
+
+def _options(request: Request, device: str) -> dict[str, Any]:
+    options: dict[str, Any] = {"PERFORMANCE_HINT": "LATENCY"}
+    if request.precision in PRECISION_HINTS:
+        options["INFERENCE_PRECISION_HINT"] = PRECISION_HINTS[request.precision]
+    if request.threads and device == CPU:
+        options["INFERENCE_NUM_THREADS"] = request.threads
+    return options
+
+
+def _arithmetic(compiled: Any, variant: Variant) -> tuple[str, str]:
+    """The precision that runs, and in words what each kind of layer was given: a hint can be ignored."""
+    hint = _ask(compiled, "INFERENCE_PRECISION_HINT", None)
+    rest = PRECISION_OF.get(hint.get_type_name() if hint is not None else "", variant.precision)
+    types = sorted(_layer_types(compiled))
+    target = str(_ask(compiled, "RUNTIME_REQUIREMENTS", "")).rpartition("isa=")[2]
+    words = [f"convolutions in {', '.join(types)}" if types else "", f"the rest in {rest}", target]
+    is_int8 = variant.precision == "int8" and (not types or bool(INT8_TYPES.intersection(types)))
+    return ("int8" if is_int8 else rest), "; ".join(word for word in words if word)
+
+
+def _layer_types(compiled: Any) -> set[str]:
+    """The types in which the layers that do the arithmetic were compiled."""
+    infos = [op.get_rt_info() for op in compiled.get_runtime_model().get_ops()]
+    return {
+        str(info["runtimePrecision"].value)
+        for info in infos
+        if "layerType" in info and "runtimePrecision" in info and info["layerType"].value in ARITHMETIC_LAYERS
+    }
+
+
+def _ask(compiled: Any, name: str, default: Any) -> Any:
+    """A property of the compiled model; not every device's plugin has every one."""
+    try:
+        return compiled.get_property(name)
+    except RuntimeError:
+        return default
+
+
+def _check_precision(receipt: Receipt, request: Request) -> None:
+    """Another arithmetic than the one asked for is refused rather than passed off as it."""
+    if request.precision not in ("auto", receipt.precision):
+        raise EngineError(
+            f"openvino runs {receipt.variant} in {receipt.precision} on this {receipt.provider}; found a request for "
+            f"{request.precision}: leave --precision out, or choose another variant or engine"
+        )
+
+
+def _shared(array: Array) -> Any:
+    """The array's own memory as a tensor; OpenVINO takes writable memory only."""
+    return ov.Tensor(array if array.flags.writeable else array.copy(), shared_memory=True)
