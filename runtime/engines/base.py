@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal, Protocol
 
-from subpixel.errors import DeviceError
+from subpixel.errors import DeviceError, EngineError
 from subpixel.spec import Arrays, ModelSpec, Variant
 
 Precision = Literal["auto", "fp32", "fp16", "bf16", "int8"]
@@ -95,6 +95,15 @@ def refuse_or_fall_back(request: Request, reason: str) -> Fallback:
     if request.fallback != "cpu":
         raise DeviceError(f"device {request.device!r}: {reason}; choose another --device, or allow fallback='cpu'")
     return Fallback(request.device, reason)
+
+
+def check_precision(running: str, place: str, variant: Variant, request: Request) -> None:
+    """Another arithmetic than the one asked for is refused, not passed off as it. Raises ``EngineError``."""
+    if request.precision not in ("auto", running):
+        raise EngineError(
+            f"{place} runs {variant.id} in {running}; found a request for {request.precision}: "
+            "leave --precision out, or choose another variant or engine"
+        )
 
 
 def deliver(results: Arrays, outputs: Arrays | None) -> Arrays:

@@ -7,7 +7,7 @@ from typing import Any
 
 import onnxruntime as ort
 
-from subpixel.engines.base import Fallback, Probe, Receipt, Request, refuse_or_fall_back
+from subpixel.engines.base import Fallback, Probe, Receipt, Request, check_precision, refuse_or_fall_back
 from subpixel.errors import EngineError, faults_as
 from subpixel.spec import Arrays, ModelSpec, Variant
 
@@ -37,6 +37,7 @@ class OnnxRuntimeEngine:
     def __init__(self, blobs: tuple[bytes, ...], variant: Variant, spec: ModelSpec, request: Request) -> None:
         started = time.perf_counter()
         self.spec, self.variant = spec, variant
+        check_precision(variant.precision, "onnxruntime", variant, request)  # it computes in the graph's own types
         self._session, fallback = _open(blobs[0], f"{spec.name} ({variant.id})", request)
         running = self._session.get_providers()[0]
         threads = self._session.get_session_options().intra_op_num_threads
@@ -46,7 +47,7 @@ class OnnxRuntimeEngine:
             version=ort.__version__,
             provider=running,
             device="cpu" if running == CPU else request.device,
-            precision=_precision(variant, request),
+            precision=variant.precision,
             threads=threads,
             build_seconds=time.perf_counter() - started,
             variant=variant.id,
@@ -101,13 +102,3 @@ def _session(model: bytes, name: str, provider: str, index: str, request: Reques
     providers = [CPU] if provider == CPU else [(provider, place), CPU]
     with faults_as(EngineError, f"onnxruntime {ort.__version__} can't open {name}"):
         return ort.InferenceSession(model, options, providers=providers)
-
-
-def _precision(variant: Variant, request: Request) -> str:
-    """ONNX Runtime computes in the graph's own types; another arithmetic is refused rather than ignored."""
-    if request.precision not in ("auto", variant.precision):
-        raise EngineError(
-            f"onnxruntime runs {variant.id} in {variant.precision}; found a request for {request.precision}: "
-            "choose that variant or another engine"
-        )
-    return variant.precision

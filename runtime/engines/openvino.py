@@ -8,7 +8,7 @@ from typing import Any
 
 import openvino as ov
 
-from subpixel.engines.base import Fallback, Probe, Receipt, Request, refuse_or_fall_back
+from subpixel.engines.base import Fallback, Probe, Receipt, Request, check_precision, refuse_or_fall_back
 from subpixel.errors import EngineError, faults_as
 from subpixel.spec import Array, Arrays, ModelSpec, Variant
 
@@ -43,7 +43,7 @@ class OpenVinoEngine:
             self._compiled, fallback = _compile(core().read_model(*blobs), request)
             self._own, self._callers = (self._compiled.create_infer_request() for _ in range(2))
             self.receipt = self._receipt(request, fallback, started)
-        _check_precision(self.receipt, request)
+        check_precision(self.receipt.precision, f"openvino on this {self.receipt.provider}", variant, request)
 
     def run(self, inputs: Arrays, outputs: Arrays | None = None) -> Arrays:
         """Inputs and given outputs are shared with the library, nothing is copied."""
@@ -140,15 +140,6 @@ def _ask(compiled: Any, name: str, default: Any) -> Any:
         return compiled.get_property(name)
     except RuntimeError:
         return default
-
-
-def _check_precision(receipt: Receipt, request: Request) -> None:
-    """Another arithmetic than the one asked for is refused rather than passed off as it."""
-    if request.precision not in ("auto", receipt.precision):
-        raise EngineError(
-            f"openvino runs {receipt.variant} in {receipt.precision} on this {receipt.provider}; found a request for "
-            f"{request.precision}: leave --precision out, or choose another variant or engine"
-        )
 
 
 def _shared(array: Array) -> Any:

@@ -5,10 +5,11 @@ from __future__ import annotations
 import importlib
 import importlib.util
 from dataclasses import dataclass
+from types import ModuleType
 from typing import cast
 
 from subpixel.engines.base import EngineFactory, Probe
-from subpixel.errors import BadInputError, missing_package
+from subpixel.errors import BadInputError, EngineError, faults_as, missing_package
 
 
 @dataclass(frozen=True)
@@ -29,17 +30,19 @@ class EngineRow:
 
     def load(self) -> EngineFactory:
         """The engine class. Raises ``MissingPackageError`` naming the command that installs the library."""
-        self._require()
-        return cast(EngineFactory, getattr(importlib.import_module(self.module), self.factory))
+        return cast(EngineFactory, getattr(self._import(), self.factory))
 
     def probe(self) -> Probe:
         """What the installed library offers on this machine. Raises ``MissingPackageError`` or ``EngineError``."""
-        self._require()
-        return cast(Probe, importlib.import_module(self.module).probe())
+        module = self._import()
+        with faults_as(EngineError, f"the {self.name} engine can't look for devices"):
+            return cast(Probe, module.probe())
 
-    def _require(self) -> None:
+    def _import(self) -> ModuleType:
         if not self.installed:
             raise missing_package(self.packages[0], self.extra, f"the {self.name} engine")
+        with faults_as(EngineError, f"the {self.name} engine's library is installed and does not load"):
+            return importlib.import_module(self.module)
 
 
 # In the order tried when nothing was measured on this machine.
