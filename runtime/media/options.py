@@ -1,0 +1,65 @@
+"""What the caller may ask for when a file is enlarged."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from fractions import Fraction
+from typing import Literal
+
+from subpixel.catalogue import DEFAULT_MODEL
+from subpixel.engines.base import Precision
+from subpixel.errors import BadInputError
+from subpixel.media.size import SizeWish
+
+Deinterlace = Literal["auto", "on", "off"]
+UNITS = {"ms": Fraction(1, 1000), "s": Fraction(1), "": Fraction(1), "m": Fraction(60), "min": Fraction(60)}
+
+
+@dataclass(frozen=True)
+class UpscaleOptions:
+    """How to enlarge one file; the defaults are the command line's.
+
+    ``model``: a shipped name or a bundle's path, ``None`` for the shipped one whose factor fits; ``scale``: the factor
+    the model must have; ``size``: another result size, reached by an exact resize after the model; ``compare``: bicubic
+    at the left, the model at the right. Of videos only: ``preview_seconds`` (only the beginning), ``encoder`` and
+    ``encoder_options`` (FFmpeg's names), ``deinterlace``, ``drop_unsupported`` (leave out streams that the new
+    container can't hold, instead of refusing). ``threads``: of the model and of the codecs, 0 leaves it to them.
+    """
+
+    model: str | None = None
+    scale: int | None = None
+    size: SizeWish | None = None
+    compare: bool = False
+    overwrite: bool = False
+    engine: str | None = None
+    device: str = "cpu"
+    precision: Precision = "auto"
+    threads: int = 0
+    tune: bool = True
+    preview_seconds: Fraction | None = None
+    encoder: str | None = None
+    encoder_options: tuple[tuple[str, str], ...] = ()
+    deinterlace: Deinterlace = "auto"
+    drop_unsupported: bool = False
+
+    @property
+    def named_model(self) -> str:
+        """The model asked for, else the default one."""
+        return self.model or DEFAULT_MODEL
+
+
+def parse_duration(text: str) -> Fraction:
+    """Seconds from ``3s``, ``500ms``, ``2.5`` or ``1m``. Raises ``BadInputError``."""
+    match = re.fullmatch(r"(\d+(?:\.\d+)?)\s*(ms|s|min|m|)", text.strip().lower())
+    if not match or not Fraction(match.group(1)):
+        raise BadInputError(f"--preview: found {text!r}, needed a duration above zero as 3s or 500ms")
+    return Fraction(match.group(1)) * UNITS[match.group(2)]
+
+
+def parse_encoder_option(text: str) -> tuple[str, str]:
+    """``key=value``. Raises ``BadInputError``."""
+    key, sign, value = text.partition("=")
+    if not sign or not key.strip():
+        raise BadInputError(f"--encoder-option: found {text!r}, needed key=value as crf=20")
+    return key.strip(), value.strip()
