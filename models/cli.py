@@ -18,7 +18,7 @@ import subpixel
 from subpixel.catalogue import find
 from subpixel.choice import Wish, candidates
 from subpixel.cli.console import Output, json_option, quiet_option
-from subpixel.errors import BadInputError, BundleError, NotFoundError
+from subpixel.errors import BadInputError, NotFoundError
 from subpixel.models import training
 from subpixel.models.curve import write_curve
 from subpixel.models.evalsets import read_set
@@ -26,6 +26,7 @@ from subpixel.models.evaluation import Bicubic, SetScore, Upscaler, score_set
 from subpixel.models.patches import PatchSource, image_files, load_pairs
 from subpixel.models.recipe import Recipe, TrainPrecision
 from subpixel.models.registry import architecture, trained
+from subpixel.models.upscalers import BundleUpscaler, TorchUpscaler
 
 DEFAULTS = Recipe()
 
@@ -130,38 +131,6 @@ def _loop(
                 step, seconds, loss, db = state.points[-1]
                 bar.console.print(f"step {step}  {seconds:.0f} s  loss {loss:.3e}  validation {db:.3f} dB")
                 write_curve(state, trainer.out, f"{trainer.architecture.name} x{trainer.scale}")
-
-
-class BundleUpscaler:
-    """A bundle through an engine of the runtime."""
-
-    def __init__(self, model: subpixel.Model) -> None:
-        self.model = model
-
-    def exact(self, lr: NDArray[np.float32]) -> NDArray[np.float32] | None:
-        try:
-            return self.model.upscale_luma(lr)
-        except BundleError:
-            return None  # an int8 variant has its 8-bit form only
-
-    def eight_bit(self, lr: NDArray[np.uint8]) -> NDArray[np.uint8]:
-        return self.model.upscale_luma(lr)
-
-
-class TorchUpscaler:
-    """The torch net, in fp32."""
-
-    def __init__(self, net: nn.Module) -> None:
-        self.net = net
-
-    def exact(self, lr: NDArray[np.float32]) -> NDArray[np.float32]:
-        with torch.no_grad():
-            result = self.net(torch.from_numpy(lr)[None, None])[0, 0]
-        return np.asarray(result.numpy(), dtype=np.float32)
-
-    def eight_bit(self, lr: NDArray[np.uint8]) -> NDArray[np.uint8]:
-        levels = np.rint(self.exact(lr.astype(np.float32) / np.float32(255)) * 255)
-        return np.asarray(np.clip(levels, 0, 255), dtype=np.uint8)
 
 
 @click.command()

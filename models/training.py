@@ -113,7 +113,7 @@ class Trainer:
         self.optimiser.load_state_dict(state["optimiser"])
         torch.set_rng_state(state["torch_rng"])
         self.source.random.bit_generator.state = json.loads(state["patches_rng"])
-        self.progress = _progress(json.loads(state["progress"]))
+        self.progress = read_progress(json.loads(state["progress"]))
         self.bf16 = state["bf16"]
         return True
 
@@ -166,7 +166,8 @@ def _pass_times(net: nn.Module, probe: torch.Tensor, bf16: bool) -> Sequence[flo
     return times[1:]
 
 
-def _progress(data: dict[str, object]) -> Progress:
+def read_progress(data: dict[str, object]) -> Progress:
+    """The progress that a checkpoint holds as JSON."""
     progress = Progress(**data)  # type: ignore[arg-type]
     progress.points = [(int(p[0]), float(p[1]), float(p[2]), float(p[3])) for p in progress.points]
     return progress

@@ -1,0 +1,93 @@
+"""The registry, the architectures' arithmetic, and what an LR pixel reaches."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+torch = pytest.importorskip("torch", reason="models need torch")
+
+from subpixel.errors import BadInputError, BundleError, NotFoundError  # noqa: E402
+from subpixel.models.architecture import TrainedModel, read_trained  # noqa: E402
+from subpixel.models.registry import ARCHITECTURES, architecture, by_name, trained  # noqa: E402
+
+CASES = [(a.name, scale) for a in ARCHITECTURES.values() for scale in a.scales]
+
+
+@pytest.mark.parametrize(("name", "scale"), CASES)
+def test_the_output_is_scale_times_as_large_at_odd_sizes(name: str, scale: int) -> None:
+    net = architecture(name).build(scale).eval()
+    for height, width in ((1, 1), (7, 5), (2, 31)):
+        with torch.no_grad():
+            assert net(torch.rand(2, 1, height, width)).shape == (2, 1, height * scale, width * scale)
+
+
+@pytest.mark.parametrize(("name", "scale"), CASES)
+def test_a_pixel_reaches_just_as_far_as_the_registry_says(name: str, scale: int) -> None:
+    torch.manual_seed(0)
+    chosen = architecture(name)
+    radius = chosen.radius_px
+    assert radius is not None
+    net = chosen.build(scale).double().eval()
+    size = 2 * radius + 7
+    image = torch.rand(1, 1, size, size, dtype=torch.float64)
+    touched = image.clone()
+    touched[0, 0, size // 2, size // 2] += 0.5
+    with torch.no_grad():
+        changed = (net(image) != net(touched))[0, 0].numpy()
+    rows = np.flatnonzero(changed.any(axis=1)) // scale
+    assert (rows.min(), rows.max()) == (size // 2 - radius, size // 2 + radius)
+
+
+def test_espcn_is_three_convolutions_and_a_shuffle_written_out_by_hand() -> None:
+    """Against plain loops in numpy: 5-3-3, tanh, zero padding, the shuffle of the paper's equation 4."""
+    torch.manual_seed(1)
+    net = architecture("espcn").build(2).double().eval()
+    image = np.random.default_rng(1).random((5, 4))
+    with torch.no_grad():
+        ours = net(torch.from_numpy(image)[None, None])[0, 0].numpy()
+    state = {key: value.numpy() for key, value in net.state_dict().items()}
+    planes = image[None]
+    for layer in ("features", "mapping", "subpixel"):
+        planes = slow_convolution(planes, state[f"{layer}.weight"], state[f"{layer}.bias"])
+        planes = planes if layer == "subpixel" else np.tanh(planes)
+    by_hand = np.array([[planes[2 * (y % 2) + x % 2, y // 2, x // 2] for x in range(8)] for y in range(10)])
+    np.testing.assert_allclose(ours, by_hand, atol=1e-12)
+
+
+def slow_convolution(planes: np.ndarray, weight: np.ndarray, bias: np.ndarray) -> np.ndarray:  # type: ignore[type-arg]
+    pad = weight.shape[2] // 2
+    padded = np.pad(planes, ((0, 0), (pad, pad), (pad, pad)))
+    result = np.empty((weight.shape[0], *planes.shape[1:]))
+    for channel in range(weight.shape[0]):
+        for y in range(planes.shape[1]):
+            for x in range(planes.shape[2]):
+                window = padded[:, y : y + weight.shape[2], x : x + weight.shape[3]]
+                result[channel, y, x] = np.sum(window * weight[channel]) + bias[channel]
+    return result
+
+
+def test_espcn_has_the_papers_number_of_parameters() -> None:
+    net = architecture("espcn").build(3)
+    assert sum(p.numel() for p in net.parameters()) == 64 * 25 + 64 + 32 * 64 * 9 + 32 + 9 * 32 * 9 + 9
+
+
+def test_a_repeated_name_is_refused() -> None:
+    espcn = architecture("espcn")
+    with pytest.raises(ValueError, match="two architectures"):
+        by_name(espcn, espcn)
+
+
+def test_wrong_names_scales_and_weights_are_explained(tmp_path: Path) -> None:
+    with pytest.raises(NotFoundError, match="did you mean 'espcn'"):
+        architecture("espcm")
+    with pytest.raises(BadInputError, match="needed one of x2, x3, x4"):
+        trained("espcn", 5)
+    with pytest.raises(BadInputError, match="names no scale"):
+        trained("espcn")
+    with pytest.raises(NotFoundError, match="subpixel train espcn"):
+        read_trained(architecture("espcn"), 3, tmp_path / "none.safetensors")
+    with pytest.raises(BundleError, match="don't fit"):
+        TrainedModel(architecture("espcn"), 3, b"not safetensors", "").module()

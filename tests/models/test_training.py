@@ -1,0 +1,151 @@
+"""Training: deterministic, resumable to the bit, and the committed weights' first steps come again."""
+
+from __future__ import annotations
+
+import csv
+import shlex
+import subprocess
+import sys
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+from click.testing import CliRunner
+from PIL import Image
+
+torch = pytest.importorskip("torch", reason="training needs torch")
+
+from subpixel.errors import BadInputError, NotFoundError  # noqa: E402
+from subpixel.models import training  # noqa: E402
+from subpixel.models.architecture import WEIGHTS  # noqa: E402
+from subpixel.models.card import read_card  # noqa: E402
+from subpixel.models.cli import train  # noqa: E402
+from subpixel.models.patches import PatchSource, image_files, load_pairs  # noqa: E402
+from subpixel.models.recipe import Recipe  # noqa: E402
+from subpixel.models.registry import architecture, trained_names  # noqa: E402
+
+SMALL = Recipe(steps=12, batch=2, patch_px=12, seed=3, precision="fp32", warmup=4)
+
+
+@pytest.fixture(scope="module")
+def photos(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("photos")
+    random = np.random.default_rng(5)
+    for index in range(3):
+        coarse = Image.fromarray(random.integers(0, 256, (12, 16, 3), dtype=np.uint8))
+        coarse.resize((96, 72), Image.Resampling.BICUBIC).save(folder / f"{index}.png")
+    return folder
+
+
+def trainer(photos: Path, out: Path, recipe: Recipe = SMALL, scale: int = 3) -> training.Trainer:
+    pairs = load_pairs(image_files([photos]), scale, recipe.patch_px)
+    source = PatchSource(pairs, scale, recipe.patch_px, recipe.seed)
+    return training.Trainer(architecture("espcn"), scale, recipe, source, out)
+
+
+def finish(it: training.Trainer, stop_at: int | None = None) -> list[float]:
+    steps = training.run(it, lambda net: 0.0, every=5)
+    for progress in steps:
+        if progress.step == stop_at:
+            steps.close()
+    return it.progress.first_losses
+
+
+def test_the_same_seed_gives_the_same_losses_and_another_does_not(photos: Path, tmp_path: Path) -> None:
+    first = finish(trainer(photos, tmp_path / "a"))
+    assert first == finish(trainer(photos, tmp_path / "b"))
+    assert first != finish(trainer(photos, tmp_path / "c", replace(SMALL, seed=4)))
+
+
+def test_an_interrupted_training_ends_with_the_weights_of_an_uninterrupted_one(photos: Path, tmp_path: Path) -> None:
+    finish(trainer(photos, tmp_path / "whole"))
+    finish(trainer(photos, tmp_path / "parts"), stop_at=7)
+    second = trainer(photos, tmp_path / "parts")
+    assert second.resume()
+    assert second.progress.step == 7
+    finish(second)
+    whole, parts = ((tmp_path / n / training.WEIGHTS_FILE).read_bytes() for n in ("whole", "parts"))
+    assert whole == parts
+
+
+def test_a_checkpoint_of_another_recipe_is_refused(photos: Path, tmp_path: Path) -> None:
+    finish(trainer(photos, tmp_path), stop_at=2)
+    with pytest.raises(BadInputError, match="another recipe"):
+        trainer(photos, tmp_path, replace(SMALL, lr=1e-3)).resume()
+
+
+def test_other_weights_are_taken_over_where_they_fit(photos: Path, tmp_path: Path) -> None:
+    first = trainer(photos, tmp_path / "x3")
+    first.save()
+    second = trainer(photos, tmp_path / "x2", scale=2)
+    fresh = second.start_from(tmp_path / "x3" / training.WEIGHTS_FILE)
+    assert fresh == ["subpixel.bias", "subpixel.weight"]
+    assert torch.equal(second.net.features.weight, first.net.features.weight)
+    with pytest.raises(NotFoundError):
+        second.start_from(tmp_path / "none.safetensors")
+
+
+def test_training_lowers_the_loss(photos: Path, tmp_path: Path) -> None:
+    losses = finish(trainer(photos, tmp_path, replace(SMALL, steps=60)))
+    assert np.mean(losses[-10:]) < 0.5 * np.mean(losses[:5])
+
+
+def test_the_command_writes_weights_and_a_curve_and_goes_on_after_a_stop(photos: Path, tmp_path: Path) -> None:
+    command = ["espcn", "--scale", "2", "--data", str(photos), "--validate", str(photos), "--out", str(tmp_path / "run")]
+    command += ["--batch", "1", "--patch", "12", "--steps", "6", "--every", "3", "--precision", "fp32", "--json"]
+    result = CliRunner().invoke(train, command, catch_exceptions=False)
+    assert result.exit_code == 0
+    with (tmp_path / "run" / "curve.csv").open() as file:
+        rows = list(csv.DictReader(file))
+    assert [row["step"] for row in rows] == ["3", "6"]
+    assert all(float(row["psnr_db"]) > 0 for row in rows)
+    assert (tmp_path / "run" / "curve.png").read_bytes().startswith(b"\x89PNG")
+    again = CliRunner().invoke(train, command, catch_exceptions=False)
+    assert "resuming at step 6" in again.stderr
+
+
+def test_ctrl_c_saves_and_exits_with_130(photos: Path, tmp_path: Path) -> None:
+    out = tmp_path / "run"
+    arguments = f"train espcn --scale 2 --data {photos} --validate {photos} --out {out} --batch 1 --patch 12 --every 5"
+    with subprocess.Popen([sys.executable, "-m", "subpixel", *arguments.split()], stderr=subprocess.PIPE) as process:
+        assert process.stderr is not None
+        for line in process.stderr:
+            if b"step" in line:
+                break
+        process.terminate()
+        process.stderr.read()
+        assert process.wait(60) == 130
+    resumed = trainer(photos, out, Recipe(batch=1, patch_px=12), scale=2)
+    assert resumed.resume()
+    assert resumed.progress.step >= 5
+
+
+@pytest.mark.parametrize("option", [("--steps", "0"), ("--batch", "-1"), ("--lr", "7")])
+def test_a_senseless_recipe_is_refused(photos: Path, option: tuple[str, str]) -> None:
+    result = CliRunner().invoke(train, ["espcn", "--scale", "3", "--data", str(photos), *option])
+    assert isinstance(result.exception, BadInputError)
+
+
+def test_images_smaller_than_a_patch_are_counted_and_refused_when_there_is_nothing_else(photos: Path) -> None:
+    result = CliRunner().invoke(train, ["espcn", "--scale", "3", "--data", str(photos), "--patch", "60"])
+    assert isinstance(result.exception, BadInputError)
+    assert "180x180" in str(result.exception)
+
+
+@pytest.mark.parametrize("name", trained_names())
+def test_the_first_steps_of_the_cards_command_come_again(name: str, eval_data: Path, tmp_path: Path) -> None:
+    """Bit-equal on the CPU of the card; elsewhere rounding differs and grows, so later steps get a wider margin."""
+    record = read_card(WEIGHTS / f"{name}.json")
+    command = shlex.split(record.command.replace("$SUBPIXEL_DATA", str(eval_data)))
+    assert command[:2] == ["subpixel", "train"]
+    options = train.make_context("train", command[2:]).params
+    recipe = Recipe(options["steps"], options["batch"], options["patch"], options["lr"], seed=options["seed"],
+                    precision=options["precision"], threads=options["threads"])  # fmt: skip
+    pairs = load_pairs(image_files(options["data"]), options["scale"], recipe.patch_px)
+    source = PatchSource(pairs, options["scale"], recipe.patch_px, recipe.seed)
+    it = training.Trainer(architecture(options["name"]), options["scale"], recipe, source, tmp_path)
+    losses = [it.step() for _ in record.first_losses]
+    assert len(losses) == training.KEPT_FIRST_LOSSES
+    np.testing.assert_allclose(losses[:20], record.first_losses[:20], rtol=1e-3)
+    np.testing.assert_allclose(losses, record.first_losses, rtol=0.05)
