@@ -1,0 +1,124 @@
+"""The verbs ``export`` and ``convert``."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from subpixel.bundle import Bundle, save
+from subpixel.catalogue import SHIPPED, find
+from subpixel.cli.console import Output, json_option, overwrite_option, quiet_option
+from subpixel.errors import BadInputError, OutputError
+from subpixel.export.driver import add_variant, export_trained
+from subpixel.export.layers import LayerDifference, compare_layers, first_difference
+from subpixel.export.parity import layer_frame
+from subpixel.export.rebuild import rebuilt, rebuilt_or_none
+from subpixel.export.report import Result, layer_table, rows, table
+from subpixel.export.targets import TARGETS, target
+from subpixel.models.registry import trained
+
+weights_option = click.option(
+    "--weights", type=click.Path(path_type=Path), help="A .safetensors file instead of the committed weights."
+)
+
+
+@click.command(
+    epilog="Example:  subpixel export espcn --scale 3 -o espcn-x3",
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+@click.argument("name")
+@click.option("--scale", type=int, help="Where NAME has none (espcn; espcn-x3 has one).")
+@weights_option
+@click.option("-o", "--output", required=True, type=click.Path(path_type=Path), help="A folder, or a file NAME.spx.")
+@click.option("--layers", is_flag=True, help="Compare layer by layer too: shows the first tensor that differs.")
+@json_option
+@quiet_option
+@overwrite_option
+def export(
+    name: str, scale: int | None, weights: Path | None, output: Path, layers: bool,
+    as_json: bool, quiet: bool, overwrite: bool,
+) -> int:  # fmt: skip
+    """Export the trained model NAME to a bundle: ONNX in fp32, free size, compared with torch at other sizes."""
+    refuse_existing(output, overwrite)
+    model = trained(name, scale, weights)
+    bundle = export_trained(model)
+    compared = compare(bundle, weights) if layers else ()
+    made = [variant.id for variant in bundle.manifest.variants]
+    return finish(save(bundle, output, overwrite), made, compared, Output(as_json, quiet))
+
+
+@click.command(
+    epilog="Example:  subpixel convert espcn-x3 --to openvino --to litert -o mine.spx",
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+@click.argument("bundle")
+@click.option("--to", "targets", multiple=True, required=True, type=click.Choice(list(TARGETS)), help="Repeatable.")
+@weights_option
+@click.option("-o", "--output", type=click.Path(path_type=Path), help="Write there; else into BUNDLE itself.")
+@click.option("--layers", is_flag=True, help="Compare the ONNX layer by layer with torch too.")
+@json_option
+@quiet_option
+@overwrite_option
+def convert(
+    bundle: str, targets: tuple[str, ...], weights: Path | None, output: Path | None, layers: bool,
+    as_json: bool, quiet: bool, overwrite: bool,
+) -> int:  # fmt: skip
+    """Add variants of BUNDLE for other engines, each measured where it can run here."""
+    source = find(bundle)
+    place = place_for(source, output, overwrite)
+    net = rebuilt_or_none(source, weights)
+    result = source
+    for name in dict.fromkeys(targets):
+        if target(name).source == "torch":
+            net = rebuilt(source, weights)
+        result = add_variant(result, target(name), net)
+    made = [v.id for v in result.manifest.variants if v.target in targets]
+    compared = compare(source, weights) if layers else ()
+    return finish(save(result, place, overwrite=True), made, compared, Output(as_json, quiet))
+
+
+def refuse_existing(path: Path, overwrite: bool) -> None:
+    """Before the work, not after it. Raises ``OutputError``."""
+    if path.exists() and not overwrite:
+        raise OutputError(f"{path} exists; choose another name or pass --overwrite")
+
+
+def place_for(bundle: Bundle, output: Path | None, overwrite: bool) -> Path:
+    """Where the result goes: ``output``, else the bundle's own place unless it came with the package."""
+    if output is not None:
+        if bundle.path is None or not output.exists() or not output.samefile(bundle.path):
+            refuse_existing(output, overwrite)
+        return output
+    if bundle.path is None or SHIPPED in bundle.path.parents:
+        raise BadInputError(f"{bundle.spec.name} comes with the package and stays as it is; name a copy with -o FILE")
+    return bundle.path
+
+
+def compare(bundle: Bundle, weights: Path | None) -> tuple[LayerDifference, ...]:
+    """The bundle's reference layer by layer against torch."""
+    return compare_layers(rebuilt(bundle, weights), bundle.blobs(bundle.reference)[0], layer_frame(bundle.spec))
+
+
+def finish(bundle: Bundle, ids: list[str], compared: tuple[LayerDifference, ...], out: Output) -> int:
+    """Print what was made; exit code 1 when a gate failed."""
+    found = rows(bundle, ids)
+    failed = [row for row in found if not row.passed]
+    out.console.print(table(found))
+    for row in failed:
+        for line in (*row.verdicts, *row.notes):
+            out.say(f"{row.variant}: {line}")
+    if compared:
+        out.console.print(layer_table(compared))
+    out.say(_closing(bundle, len(failed), compared))
+    out.result(Result(str(bundle.path), bundle.spec.name, not failed, found, compared))
+    return 1 if failed else 0
+
+
+def _closing(bundle: Bundle, failed: int, compared: tuple[LayerDifference, ...]) -> str:
+    first = first_difference(compared)
+    where = f"; the first tensor that differs: {first.module} ({first.node})" if first else ""
+    if not failed:
+        return f"wrote {bundle.path}{where}"
+    hint = "" if compared else "; --layers shows where"
+    return f"wrote {bundle.path}; {failed} failed a gate: kept with their figures, never chosen by themselves{where or hint}"

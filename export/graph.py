@@ -1,0 +1,141 @@
+"""Rewrites of a `float` ONNX graph: the `u8` kind around it, and half precision inside it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+import onnx
+from onnx import TensorProto, helper, numpy_helper
+
+from subpixel.errors import BundleError, faults_as
+from subpixel.export.onnx import checked_bytes, parsed
+
+FULL, BLACK = "u8/full", "u8/black"  # 255 and 0, as float32 constants
+SHUFFLE = "DepthToSpace"
+FLOAT_OPERANDS = {"Resize": (1, 2)}  # inputs that ONNX wants in float32 whatever the data's type is
+
+
+def as_u8(float_model: bytes, shuffle_bytes: bool = True) -> bytes:
+    """The `u8` kind: uint8 in; cast, / 255, the net, * 255, clamp, round half to even (``numpy.rint``), cast; uint8 out.
+
+    ``shuffle_bytes``: a sub-pixel shuffle at the end comes after the cast, where it moves a quarter of the memory (the
+    result is the same); TensorRT knows no such operator on bytes.
+    """
+    model = parsed(float_model)
+    graph = model.graph
+    source, result = graph.input[0].name, graph.output[0].name
+    graph.initializer.append(numpy_helper.from_array(np.float32(255), FULL))
+    graph.initializer.append(numpy_helper.from_array(np.float32(0), BLACK))
+    inner = list(graph.node)
+    last = inner.pop() if shuffle_bytes and _ends_in_shuffle(graph) else None
+    raw, levels = ("u8/raw", result) if last is None else (last.input[0], "u8/levels")
+    _feed(inner, source, "u8/unit")
+    if last is None:
+        _rename_output(inner, result, raw)
+    else:
+        last.input[0] = levels
+    nodes = [*_to_unit(source, "u8/unit"), *inner, *_to_levels(raw, levels), *([last] if last is not None else [])]
+    _retype(graph, TensorProto.UINT8)
+    return _with_nodes(model, nodes)
+
+
+def as_half(float_model: bytes) -> bytes:
+    """Weights and arithmetic in fp16, input and output still float32: a cast behind the one and before the other.
+
+    Raises ``BundleError`` for a graph whose types can't all follow (ONNX's own check finds it).
+    """
+    model = parsed(float_model)
+    graph = model.graph
+    source, result = graph.input[0].name, graph.output[0].name
+    kept = _float_operands(graph)
+    for tensor in graph.initializer:
+        if tensor.data_type == TensorProto.FLOAT and tensor.name not in kept:
+            tensor.CopyFrom(_half(tensor))
+    inner = list(graph.node)
+    for node in inner:
+        _halve_attributes(node, kept)
+    _feed(inner, source, "half/in")
+    _rename_output(inner, result, "half/out")
+    before = helper.make_node("Cast", [source], ["half/in"], name="half/CastIn", to=TensorProto.FLOAT16)
+    after = helper.make_node("Cast", ["half/out"], [result], name="half/CastOut", to=TensorProto.FLOAT)
+    with faults_as(BundleError, "the graph can't be written in fp16; use the fp32 variant"):
+        return _with_nodes(model, [before, *inner, after])
+
+
+def free_axes(model: bytes) -> dict[int, str]:
+    """The input's free axes by position, with their names."""
+    axes = parsed(model).graph.input[0].type.tensor_type.shape.dim
+    return {at: axis.dim_param for at, axis in enumerate(axes) if axis.dim_param}
+
+
+def _ends_in_shuffle(graph: onnx.GraphProto) -> bool:
+    last = graph.node[-1]
+    return bool(last.op_type == SHUFFLE and list(last.output) == [graph.output[0].name])
+
+
+def _to_unit(source: str, unit: str) -> list[onnx.NodeProto]:
+    return [
+        helper.make_node("Cast", [source], ["u8/float"], name="u8/CastIn", to=TensorProto.FLOAT),
+        helper.make_node("Div", ["u8/float", FULL], [unit], name="u8/Div"),
+    ]
+
+
+def _to_levels(raw: str, levels: str) -> list[onnx.NodeProto]:
+    return [
+        helper.make_node("Mul", [raw, FULL], ["u8/scaled"], name="u8/Mul"),
+        helper.make_node("Clip", ["u8/scaled", BLACK, FULL], ["u8/clipped"], name="u8/Clip"),
+        helper.make_node("Round", ["u8/clipped"], ["u8/rounded"], name="u8/Round"),
+        helper.make_node("Cast", ["u8/rounded"], [levels], name="u8/CastOut", to=TensorProto.UINT8),
+    ]
+
+
+def _feed(nodes: Sequence[onnx.NodeProto], old: str, new: str) -> None:
+    for node in nodes:
+        for at, name in enumerate(node.input):
+            if name == old:
+                node.input[at] = new
+
+
+def _rename_output(nodes: Sequence[onnx.NodeProto], old: str, new: str) -> None:
+    _feed(nodes, old, new)
+    for node in nodes:
+        for at, name in enumerate(node.output):
+            if name == old:
+                node.output[at] = new
+
+
+def _retype(graph: onnx.GraphProto, kind: int) -> None:
+    for tensor in (graph.input[0], graph.output[0]):
+        tensor.type.tensor_type.elem_type = kind
+
+
+def _with_nodes(model: onnx.ModelProto, nodes: Sequence[onnx.NodeProto]) -> bytes:
+    del model.graph.node[:]
+    model.graph.node.extend(nodes)
+    del model.graph.value_info[:]  # their types may be wrong now
+    return checked_bytes(model)
+
+
+def _float_operands(graph: onnx.GraphProto) -> set[str]:
+    return {
+        node.input[at]
+        for node in graph.node
+        for at in FLOAT_OPERANDS.get(node.op_type, ())
+        if at < len(node.input) and node.input[at]
+    }
+
+
+def _half(tensor: onnx.TensorProto) -> onnx.TensorProto:
+    half: onnx.TensorProto = numpy_helper.from_array(numpy_helper.to_array(tensor).astype(np.float16), tensor.name)
+    return half
+
+
+def _halve_attributes(node: onnx.NodeProto, kept: set[str]) -> None:
+    """Casts to float32 and float32 constants inside the graph become fp16."""
+    for attribute in node.attribute:
+        if node.op_type == "Cast" and attribute.name == "to" and attribute.i == TensorProto.FLOAT:
+            attribute.i = TensorProto.FLOAT16
+        is_tensor = attribute.type == onnx.AttributeProto.TENSOR and attribute.t.data_type == TensorProto.FLOAT
+        if is_tensor and not kept.intersection(node.output):
+            attribute.t.CopyFrom(_half(attribute.t))

@@ -1,0 +1,117 @@
+"""What a conversion target is, and the table of them: a new target is one file and one row here."""
+
+from __future__ import annotations
+
+import importlib
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Literal, Protocol, cast
+
+import onnx
+from torch import nn
+
+from subpixel.bundle import Bundle, file_record
+from subpixel.errors import BadInputError, BundleError
+from subpixel.export.onnx import INPUT, OUTPUT, parsed
+from subpixel.spec import Kind, ModelSpec, TensorSpec, Variant
+
+DTYPES: dict[Kind, tuple[str, float]] = {"float": ("float32", 1.0), "u8": ("uint8", 255.0)}
+Source = Literal["onnx", "torch"]
+
+
+@dataclass(frozen=True)
+class Material:
+    """What a target may start from: the bundle's fp32 ONNX, and the torch net where it is at hand."""
+
+    bundle: Bundle
+    net: nn.Module | None = None
+
+    @property
+    def spec(self) -> ModelSpec:
+        """The bundle's contract."""
+        return self.bundle.spec
+
+    @property
+    def reference(self) -> bytes:
+        """The reference's ONNX file."""
+        return self.bundle.blobs(self.bundle.reference)[0]
+
+    @property
+    def graph(self) -> onnx.GraphProto:
+        """The reference's graph."""
+        return parsed(self.reference).graph
+
+
+@dataclass(frozen=True)
+class Converted:
+    """A variant made, with the bytes of its files by path."""
+
+    variant: Variant
+    blobs: Mapping[str, bytes]
+
+
+class Target(Protocol):
+    """``source``: what it is made from. The driver calls ``requires`` before ``convert`` and measures what comes."""
+
+    name: str
+    source: Source
+
+    def requires(self, material: Material) -> None:
+        """Raise ``BundleError`` for a graph this target can't have: the node, the reason, the way out."""
+
+    def convert(self, material: Material) -> tuple[Converted, ...]:
+        """The variants of this target."""
+
+
+TARGETS: dict[str, str] = {
+    "openvino": "subpixel.export.openvino:OpenVinoTarget",
+    "litert": "subpixel.export.litert:LiteRtTarget",
+    "tensorrt": "subpixel.export.tensorrt:TensorRtTarget",
+}
+
+
+def target(name: str) -> Target:
+    """The target called ``name``; its library is imported now. Raises ``BadInputError`` naming those there are."""
+    if name not in TARGETS:
+        raise BadInputError(f"no target {name!r}; there are: {', '.join(TARGETS)}")
+    module, _, factory = TARGETS[name].partition(":")
+    return cast(Target, getattr(importlib.import_module(module), factory)())
+
+
+def converted(
+    target: str, precision: str, kind: Kind, spec: ModelSpec, blobs: Mapping[str, bytes], source: Source,
+    axes: str = "NCHW", needs: tuple[str, ...] = (),
+) -> Converted:  # fmt: skip
+    """The variant ``<target>-<precision>[-u8]`` of free size; the first of ``blobs`` is what the engine opens."""
+    files = tuple(file_record(path, data) for path, data in blobs.items())
+    given, wanted = tensor(INPUT, kind, axes, spec), tensor(OUTPUT, kind, axes, spec)
+    id = f"{target}-{precision}{suffix(kind, '-')}"
+    return Converted(Variant(id, target, precision, kind, files, (given,), (wanted,), source, needs=needs), blobs)
+
+
+def tensor(name: str, kind: Kind, axes: str, spec: ModelSpec) -> TensorSpec:
+    """The contract of ``lr`` or ``sr``: [0, 1] or 0..255, in the model's colour."""
+    dtype, high = DTYPES[kind]
+    return TensorSpec(name, dtype, axes, 0.0, high, spec.colour)
+
+
+def suffix(kind: Kind, mark: str) -> str:
+    """``-u8`` or ``.u8`` for the 8-bit kind, else nothing."""
+    return f"{mark}u8" if kind == "u8" else ""
+
+
+def adding_scatters(graph: onnx.GraphProto) -> Iterator[onnx.NodeProto]:
+    """The nodes that scatter with a reduction, which LiteRT and TensorRT can't run."""
+    for node in graph.node:
+        reductions = [a.s.decode() for a in node.attribute if a.name == "reduction"]
+        if node.op_type.startswith("Scatter") and reductions and reductions[0] != "none":
+            yield node
+
+
+def refuse_adding_scatters(graph: onnx.GraphProto, target: str) -> None:
+    """Raise ``BundleError`` for the first scatter with a reduction."""
+    for node in adding_scatters(graph):
+        raise BundleError(
+            f"{target}: node {node.name!r} ({node.op_type} with a reduction) has no counterpart there; "
+            "write the scatter as a gather over its possible sources, or use onnxruntime or openvino"
+        )
