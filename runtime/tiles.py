@@ -23,6 +23,14 @@ class Span:
     keep_start: int
     keep_stop: int
 
+    def output(self, scale: int) -> slice:
+        """Where the kept part stands in the whole result."""
+        return slice(self.keep_start * scale, self.keep_stop * scale)
+
+    def kept(self, scale: int) -> slice:
+        """Where the kept part stands in the tile's own result."""
+        return slice((self.keep_start - self.start) * scale, (self.keep_stop - self.start) * scale)
+
 
 def spans(length: int, tile: int, halo: int, multiple: int = 1) -> list[Span]:
     """Cover ``length`` with windows of ``tile`` pixels whose kept parts lie ``halo`` from every inner border.
@@ -66,15 +74,7 @@ def run_tiled(
         if result is None:
             shape = (piece.shape[0], planes.shape[1] * scale, planes.shape[2] * scale)
             result = np.empty(shape, piece.dtype)
-        result[:, _output(row, scale), _output(column, scale)] = piece[:, _kept(row, scale), _kept(column, scale)]
+        result[:, row.output(scale), column.output(scale)] = piece[:, row.kept(scale), column.kept(scale)]
     if result is None:
         raise BadInputError("an empty frame can't be tiled; needed at least 1x1")
     return result
-
-
-def _output(span: Span, scale: int) -> slice:
-    return slice(span.keep_start * scale, span.keep_stop * scale)
-
-
-def _kept(span: Span, scale: int) -> slice:
-    return slice((span.keep_start - span.start) * scale, (span.keep_stop - span.start) * scale)
