@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import json
-import os
 import platform
 import time
 from collections.abc import Iterator
@@ -12,6 +11,7 @@ from pathlib import Path
 
 import numpy as np
 
+from subpixel.cache import cache_folder, keep
 from subpixel.choice import Candidate, Wish
 from subpixel.engines.base import Engine
 from subpixel.errors import EngineError
@@ -20,15 +20,6 @@ from subpixel.manifest import sha256
 
 BUDGET_SECONDS = 3.0
 RUNS = 5
-
-
-def cache_folder() -> Path:
-    """``$SUBPIXEL_CACHE``, else the user's cache folder."""
-    chosen = os.environ.get("SUBPIXEL_CACHE")
-    if chosen:
-        return Path(chosen)
-    base = os.environ.get("XDG_CACHE_HOME") or (Path.home() / ".cache")
-    return Path(base) / "subpixel"
 
 
 def best_first(found: list[Candidate], wish: Wish, frame_size: tuple[int, int], tune: bool) -> list[Candidate]:
@@ -123,9 +114,4 @@ def remembered(found: list[Candidate], wish: Wish, frame_size: tuple[int, int]) 
 
 def remember(figures: dict[str, float], found: list[Candidate], wish: Wish, frame_size: tuple[int, int]) -> None:
     """Keep the figures; a cache that can't be written is no error."""
-    file = _cache_file(found, wish, frame_size)
-    with contextlib.suppress(OSError):
-        file.parent.mkdir(parents=True, exist_ok=True)
-        fresh = file.with_suffix(f".{os.getpid()}.part")
-        fresh.write_text(json.dumps({"median_ms": figures}, indent=1))
-        fresh.replace(file)
+    keep(_cache_file(found, wish, frame_size), json.dumps({"median_ms": figures}, indent=1).encode())
