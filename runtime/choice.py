@@ -13,13 +13,17 @@ from subpixel.engines.table import ENGINES, EngineRow, engine_row
 from subpixel.errors import BundleError, missing_package
 from subpixel.evidence import is_trusted
 from subpixel.spec import Kind, Variant
+from subpixel.tiles import TILE_PX, WHOLE_LIMIT_PX
 
 KIND_ORDER: tuple[Kind, ...] = ("u8", "quantised", "float")
 
 
 @dataclass(frozen=True)
 class Wish:
-    """What the caller asks for; ``None`` or ``auto`` leaves it open. ``variant``: the id of one, tried or not."""
+    """What the caller asks for; ``None`` or ``auto`` leaves it open. ``variant``: the id of one, passed or not.
+
+    ``frame_size``: the height and width to expect.
+    """
 
     engine: str | None = None
     device: str = "cpu"
@@ -27,11 +31,12 @@ class Wish:
     threads: int = 0
     variant: str | None = None
     fallback: Literal["cpu"] | None = None
+    frame_size: tuple[int, int] = (360, 640)
 
     @property
     def request(self) -> Request:
         """The part that the engine needs."""
-        return Request(self.device, self.threads, self.precision, self.fallback)
+        return Request(self.device, self.threads, self.precision, self.fallback, working_size(self.frame_size))
 
 
 @dataclass(frozen=True)
@@ -50,10 +55,10 @@ class Candidate:
 
 
 def candidates(bundle: Bundle, wish: Wish) -> list[Candidate]:
-    """All that fit the wish, the first to be taken when nothing was measured.
+    """All that fit the wish, the first to be taken when nothing was measured; int8 comes last.
 
-    Without a wish for a variant or for int8 only trusted ones (evidence passed) are given. Raises ``BundleError``
-    when the bundle has nothing that fits, ``MissingPackageError`` when only the library is missing.
+    Only trusted ones (evidence passed), unless a variant or int8 was asked for: then the trusted come first. Raises
+    ``BundleError`` when the bundle has nothing that fits, ``MissingPackageError`` when only the library is missing.
     """
     if wish.engine == "bicubic" and bundle.spec.family != "procedure":
         bundle = bicubic_bundle(bundle.spec.scale)
@@ -71,7 +76,12 @@ def candidates(bundle: Bundle, wish: Wish) -> list[Candidate]:
         raise missing_package(row.packages[0], row.extra, f"the {row.name} engine")
     if not ready:
         raise BundleError(_nothing_fits(bundle, wish))
-    return ready
+    return sorted(ready, key=lambda c: (c.variant.precision == "int8", not is_trusted(bundle, c.variant)))
+
+
+def working_size(frame_size: tuple[int, int]) -> tuple[int, int]:
+    """What an engine is given of a frame of this size: the whole, or a tile of it."""
+    return frame_size if frame_size[0] * frame_size[1] <= WHOLE_LIMIT_PX else (TILE_PX, TILE_PX)
 
 
 def _rows_for(device: str) -> list[EngineRow]:
@@ -88,12 +98,11 @@ def _fits(bundle: Bundle, variant: Variant, wish: Wish) -> bool:
         return variant.id == wish.variant
     if wish.precision == "int8":
         return variant.precision == "int8"
-    if wish.precision == "auto":
-        return variant.precision in ("fp32", "fp16") and is_trusted(bundle, variant)
-    return variant.precision in (wish.precision, "fp32")
+    fits = wish.precision == "auto" or variant.precision in (wish.precision, "fp32")
+    return fits and is_trusted(bundle, variant)
 
 
 def _nothing_fits(bundle: Bundle, wish: Wish) -> str:
-    asked = ", ".join(f"{k}={v}" for k, v in vars(wish).items() if v not in (None, "auto", 0))
+    asked = ", ".join(f"{k}={v}" for k, v in vars(wish).items() if v not in (None, "auto", 0) and k != "frame_size")
     have = ", ".join(v.id for v in bundle.manifest.variants)
     return f"{bundle.spec.name} has no trusted variant for {asked}; it has: {have}. `subpixel check` measures them"

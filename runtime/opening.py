@@ -44,5 +44,5 @@ def open_model(
     if threads < 0:
         raise BadInputError(f"threads: found {threads}, needed 0 (the library's choice) or more")
     bundle = model if isinstance(model, Bundle) else find(model)
-    wish = Wish(engine, device, precision, threads, variant, fallback)
+    wish = Wish(engine, device, precision, threads, variant, fallback, frame_size)
     return open_first(best_first(candidates(bundle, wish), wish, frame_size, tune), wish)

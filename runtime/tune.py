@@ -7,13 +7,15 @@ import json
 import platform
 import time
 from collections.abc import Iterator
+from math import isfinite
 from pathlib import Path
 
 import numpy as np
 
 from subpixel.cache import cache_folder, keep
-from subpixel.choice import Candidate, Wish
+from subpixel.choice import KIND_ORDER, Candidate, Wish, working_size
 from subpixel.engines.base import Engine
+from subpixel.engines.table import ENGINES
 from subpixel.errors import EngineError
 from subpixel.frames import to_tensor
 from subpixel.manifest import sha256
@@ -23,7 +25,7 @@ RUNS = 5
 
 
 def best_first(found: list[Candidate], wish: Wish, frame_size: tuple[int, int], tune: bool) -> list[Candidate]:
-    """The candidates with the remembered or the measured fastest in front."""
+    """The candidates with the remembered or the measured fastest in front; int8 only when measured or asked for."""
     if len(found) == 1 or wish.variant is not None:
         return found
     known = remembered(found, wish, frame_size)
@@ -31,7 +33,7 @@ def best_first(found: list[Candidate], wish: Wish, frame_size: tuple[int, int], 
         known = measure(found, frame_size)
         remember(known, found, wish, frame_size)
     if not known:
-        return found
+        return [c for c in found if c.variant.precision != "int8" or wish.precision == "int8"] or found
     last = max(known.values()) + 1
     return sorted(found, key=lambda c: known.get(label(c), last))
 
@@ -42,22 +44,33 @@ def label(candidate: Candidate) -> str:
 
 
 def measure(found: list[Candidate], frame_size: tuple[int, int]) -> dict[str, float]:
-    """Median milliseconds a frame of each candidate for 8-bit frames; those that fail to open or run are left out."""
+    """Median milliseconds a frame of each candidate for 8-bit frames; those that fail to open or run are left out.
+
+    Each has an equal share of what is left of the budget, so that a slow one can't use up the time of the others.
+    """
     figures: dict[str, float] = {}
+    contenders = distinct(found)
     until = time.perf_counter() + BUDGET_SECONDS
-    for candidate in found:
-        if candidate.variant.kind == "float" and _has_u8_sibling(candidate, found):
-            continue
-        if time.perf_counter() > until and figures:
+    for place, candidate in enumerate(contenders):
+        now = time.perf_counter()
+        if now > until and figures:
             break
+        share = (until - now) / (len(contenders) - place)
         with contextlib.suppress(EngineError):
-            figures[label(candidate)] = _median_ms(candidate, frame_size, until)
+            figures[label(candidate)] = _median_ms(candidate, working_size(frame_size), now + share)
     return figures
 
 
-def _has_u8_sibling(candidate: Candidate, found: list[Candidate]) -> bool:
-    mine = (candidate.row.name, candidate.variant.target, candidate.variant.precision)
-    return any(c.variant.kind == "u8" and (c.row.name, c.variant.target, c.variant.precision) == mine for c in found)
+def distinct(found: list[Candidate]) -> list[Candidate]:
+    """Those worth measuring, in the order of the engine table: for each engine and precision the one it likes best.
+
+    An engine's own format comes before ONNX in its row, and the 8-bit kind before float; the arithmetic is the same.
+    """
+    best: dict[tuple[str, str], Candidate] = {}
+    for candidate in sorted(found, key=lambda c: KIND_ORDER.index(c.variant.kind)):
+        best.setdefault((candidate.row.name, candidate.variant.precision), candidate)
+    order = [row.name for row in ENGINES]
+    return sorted(best.values(), key=lambda c: order.index(c.row.name))
 
 
 def _median_ms(candidate: Candidate, frame_size: tuple[int, int], until: float) -> float:
@@ -70,8 +83,8 @@ def _median_ms(candidate: Candidate, frame_size: tuple[int, int], until: float) 
 
 
 def _timed_runs(engine: Engine, frame_size: tuple[int, int], until: float) -> Iterator[float]:
-    given = engine.variant.inputs[0]
-    size = engine.variant.shapes or frame_size
+    given, multiple = engine.variant.inputs[0], engine.spec.size_multiple
+    size = engine.variant.shapes or tuple(-(-side // multiple) * multiple for side in frame_size)
     noise = np.random.default_rng(0).integers(16, 236, (given.channels, *size), dtype=np.uint8)
     for _ in range(RUNS + 1):
         started = time.perf_counter()
@@ -82,16 +95,9 @@ def _timed_runs(engine: Engine, frame_size: tuple[int, int], until: float) -> It
 
 
 def _cache_file(found: list[Candidate], wish: Wish, frame_size: tuple[int, int]) -> Path:
-    files = sorted((label(c), c.variant.file.sha256, _version(c)) for c in found)
+    files = sorted((label(c), c.variant.file.sha256, c.row.version) for c in found)
     key = json.dumps([files, wish.device, wish.precision, wish.threads, frame_size, platform.machine(), cpu_model()])
     return cache_folder() / "tuned" / f"{found[0].bundle.spec.name}-{sha256(key.encode())[:16]}.json"
-
-
-def _version(candidate: Candidate) -> str:
-    try:
-        return candidate.row.probe().version
-    except Exception as fault:  # a library that is there but does not load is measured as absent
-        return f"broken: {type(fault).__name__}"
 
 
 def cpu_model() -> str:
@@ -107,11 +113,14 @@ def remembered(found: list[Candidate], wish: Wish, frame_size: tuple[int, int]) 
     """Milliseconds measured before for just these files, versions, machine and size; ``None`` when there are none."""
     try:
         data = json.loads(_cache_file(found, wish, frame_size).read_text())
-        return {str(key): float(value) for key, value in data["median_ms"].items()}
-    except (OSError, ValueError, KeyError, AttributeError, TypeError):
+        figures = {str(key): float(value) for key, value in data["median_ms"].items()}
+    except (OSError, ValueError, KeyError, AttributeError, TypeError, RecursionError):
         return None
+    return figures if figures and all(isfinite(value) for value in figures.values()) else None
 
 
 def remember(figures: dict[str, float], found: list[Candidate], wish: Wish, frame_size: tuple[int, int]) -> None:
-    """Keep the figures; a cache that can't be written is no error."""
+    """Keep the figures, if there are any; a cache that can't be written is no error."""
+    if not figures:
+        return
     keep(_cache_file(found, wish, frame_size), json.dumps({"median_ms": figures}, indent=1).encode())

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import importlib
 import importlib.util
 from dataclasses import dataclass
+from importlib.metadata import PackageNotFoundError, version
 from types import ModuleType
 from typing import cast
 
@@ -14,7 +16,9 @@ from subpixel.errors import BadInputError, EngineError, faults_as, missing_packa
 
 @dataclass(frozen=True)
 class EngineRow:
-    """``targets``: which variants it opens, best first; ``packages``: any one of these import names is enough."""
+    """``targets``: which variants it opens, best first; ``packages``: any one of these import names is enough;
+    ``distributions``: what they are called where they are installed from.
+    """
 
     name: str
     targets: tuple[str, ...]
@@ -22,6 +26,15 @@ class EngineRow:
     extra: str
     module: str
     factory: str
+    distributions: tuple[str, ...] = ()
+
+    @property
+    def version(self) -> str:
+        """The installed distribution and its version, nothing imported; empty where the system doesn't tell."""
+        for name in self.distributions:
+            with contextlib.suppress(PackageNotFoundError):
+                return f"{name} {version(name)}"
+        return ""
 
     @property
     def installed(self) -> bool:
@@ -48,14 +61,15 @@ class EngineRow:
 # In the order tried when nothing was measured on this machine.
 ENGINES: tuple[EngineRow, ...] = (
     EngineRow("tensorrt", ("tensorrt",), ("tensorrt", "tensorrt_rtx"), "tensorrt",
-              "subpixel.engines.tensorrt", "TensorRtEngine"),
+              "subpixel.engines.tensorrt", "TensorRtEngine", ("tensorrt", "tensorrt-rtx")),
     EngineRow("openvino", ("openvino", "onnx"), ("openvino",), "openvino",
-              "subpixel.engines.openvino", "OpenVinoEngine"),
+              "subpixel.engines.openvino", "OpenVinoEngine", ("openvino",)),
     EngineRow("onnxruntime", ("onnx",), ("onnxruntime",), "onnxruntime",
-              "subpixel.engines.onnxruntime", "OnnxRuntimeEngine"),
+              "subpixel.engines.onnxruntime", "OnnxRuntimeEngine",
+              ("onnxruntime", "onnxruntime-gpu", "onnxruntime-directml", "onnxruntime-openvino")),
     EngineRow("litert", ("litert",), ("ai_edge_litert", "tflite_runtime"), "litert",
-              "subpixel.engines.litert", "LiteRtEngine"),
-    EngineRow("bicubic", ("procedure",), (), "", "subpixel.engines.bicubic", "BicubicEngine"),
+              "subpixel.engines.litert", "LiteRtEngine", ("ai-edge-litert", "tflite-runtime")),
+    EngineRow("bicubic", ("procedure",), (), "", "subpixel.engines.bicubic", "BicubicEngine", ("numpy",)),
 )  # fmt: skip
 
 
