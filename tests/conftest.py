@@ -5,18 +5,16 @@ from __future__ import annotations
 import importlib.util
 import os
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pytest
 
-from subpixel.bundle import Bundle, file_record
+from subpixel.bundle import Bundle
 from subpixel.engines.table import ENGINES
-from subpixel.evidence import Evidence, with_evidence
 from subpixel.manifest import Manifest
-from subpixel.quality.gates import PARITY_MAX_ABS, PARITY_U8_LEVELS, Verdict
-from subpixel.spec import Kind, Provenance, Variant, luma_frame
+from subpixel.spec import Provenance
 
 ROOT = Path(__file__).parents[1]
 SEED = 20160916
@@ -84,68 +82,41 @@ def tiny_bundle() -> Bundle:
 
     if not is_installed("torch"):
         return catalogue.find("espcn-x3")
-    return seeded_espcn()
+
+    from subpixel.export.driver import export_module
+
+    return export_module(seeded_espcn(), seeded_contract())
 
 
-def seeded_espcn() -> Bundle:
-    """ESPCN x3 with seeded weights as ONNX, float kind and u8 kind, each with its measured evidence."""
+@pytest.fixture(scope="session")
+def full_bundle(tiny_bundle: Bundle) -> Bundle:
+    """``tiny_bundle`` with a variant for every target whose converter is installed; the shipped one without torch."""
+    if not is_installed("torch"):
+        return tiny_bundle
+
+    from subpixel.export.driver import add_variant
+    from subpixel.export.targets import target
+
+    bundle, net = tiny_bundle, seeded_espcn()
+    for name, package in (("openvino", "openvino"), ("litert", "litert_torch")):
+        if is_installed(package):
+            bundle = add_variant(bundle, target(name), net)
+    return bundle
+
+
+def seeded_espcn() -> Any:
+    """ESPCN x3 as torch makes it from the seed; the same at every call."""
     import torch
 
     from subpixel.models.registry import architecture
 
     torch.manual_seed(SEED)
-    espcn = architecture("espcn")
-    net = espcn.build(3).eval()
-    bundle = Bundle(Manifest(espcn.spec(3), Provenance(architecture="espcn"), ()), {})
-    return with_onnx(with_onnx(bundle, net, "float"), net, "u8")
+    return architecture("espcn").build(3).eval()
 
 
-def with_onnx(bundle: Bundle, net: Any, kind: Kind) -> Bundle:
-    """The bundle plus the net as an ONNX variant of this kind, measured on one odd-sized frame."""
-    import onnxruntime
-    import torch
+def seeded_contract() -> Bundle:
+    """The contract of ESPCN x3 in a bundle without variants."""
+    from subpixel.models.registry import architecture
 
-    suffix, module = ("", net) if kind == "float" else ("-u8", eight_bit(net))
-    frame = torch.from_numpy(np.random.default_rng(SEED).integers(0, 256, (1, 1, 23, 37), dtype=np.uint8))
-    given = frame / 255 if kind == "float" else frame
-    path, data = f"model.fp32{suffix.replace('-', '.')}.onnx", onnx_bytes(module, given)
-    variant = Variant(
-        f"onnx-fp32{suffix}", "onnx", "fp32", kind, (file_record(path, data),),
-        (luma_frame("lr", kind),), (luma_frame("sr", kind),), "onnx",
-    )  # fmt: skip
-    with torch.no_grad():
-        wanted = module(given).numpy().astype(np.float32)
-    found = onnxruntime.InferenceSession(data).run(["sr"], {"lr": given.numpy()})[0].astype(np.float32)
-    limit = PARITY_MAX_ABS if kind == "float" else PARITY_U8_LEVELS
-    verdict = Verdict("parity", float(np.abs(found - wanted).max()), limit, "max abs", "37x23 noise")
-    return with_evidence(bundle.plus(variant, {path: data}), Evidence(variant.id, variant.file.sha256, (verdict,)))
-
-
-def eight_bit(net: Any) -> Any:
-    """The net with uint8 levels in and out."""
-    import torch
-
-    class EightBit(torch.nn.Module):
-        def __init__(self) -> None:
-            super().__init__()
-            self.net = net
-
-        def forward(self, levels: torch.Tensor) -> torch.Tensor:
-            result = self.net(levels.to(torch.float32) / 255) * 255
-            return result.clamp(0, 255).round().to(torch.uint8)
-
-    return EightBit().eval()
-
-
-def onnx_bytes(module: Any, frame: Any) -> bytes:
-    """The module as ONNX with free N, H and W."""
-    import torch
-
-    free = torch.export.Dim.DYNAMIC
-    program = torch.onnx.export(
-        module, (frame.repeat(2, 1, 1, 1),), input_names=["lr"], output_names=["sr"], opset_version=18, dynamo=True,
-        dynamic_shapes=({0: free, 2: free, 3: free},), verbose=False,
-    )  # fmt: skip
-    assert program is not None
-    data: bytes = program.model_proto.SerializeToString()
-    return data
+    spec = replace(architecture("espcn").spec(3), name="seeded-x3")
+    return Bundle(Manifest(spec, Provenance(architecture="espcn", created_by="the tests"), ()), {})
