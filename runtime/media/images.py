@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, replace
 from itertools import pairwise
 from pathlib import Path
@@ -102,7 +102,8 @@ def upscale_image(model: Model, source: Path, target: Path, options: ImageOption
         clock.append(time.perf_counter())
         larger = in_bits_of(_enlarged(model, picture, options), format)
         clock.append(time.perf_counter())
-        fresh.write_bytes(encode_picture(larger, format))
+        with _write_faults(target):
+            fresh.write_bytes(encode_picture(larger, format))
         names = read_metadata(fresh).names()
         clock.append(time.perf_counter())
     report = _report(picture, larger, names, _ran(model, picture), clock)
@@ -161,7 +162,24 @@ def _ran(model: Model, picture: Picture) -> Receipt:
 @contextmanager
 def _fresh_file(source: Path, target: Path, overwrite: bool) -> Iterator[Path]:
     """A new file beside ``target``, put in its place at the end, removed when anything goes wrong."""
-    place = Path(os.path.realpath(target))
+    with _write_faults(target):
+        place = Path(os.path.realpath(target))
+        _refuse_target(source, target, place, overwrite)
+        fresh = place.with_name(f".{place.name}.{os.getpid()}.part")
+        fresh.touch()
+    try:
+        yield fresh
+        with _write_faults(target):
+            fresh.replace(place)
+    finally:
+        fresh.unlink(missing_ok=True)
+
+
+def _write_faults(target: Path) -> AbstractContextManager[None]:
+    return faults_as(OutputError, f"{target} can't be written")
+
+
+def _refuse_target(source: Path, target: Path, place: Path, overwrite: bool) -> None:
     if place.exists() and place.samefile(source):
         raise OutputError(f"{target} is the input itself; choose another name")
     if place.is_dir():
@@ -170,14 +188,6 @@ def _fresh_file(source: Path, target: Path, overwrite: bool) -> Iterator[Path]:
         raise OutputError(f"{target} exists; choose another name or pass --overwrite")
     if not place.parent.is_dir():
         raise OutputError(f"{target}: there is no folder {place.parent}; make it first")
-    fresh = place.with_name(f".{place.name}.{os.getpid()}.part")
-    with faults_as(OutputError, f"{target} can't be written"):
-        try:
-            fresh.touch()
-            yield fresh
-            fresh.replace(place)
-        finally:
-            fresh.unlink(missing_ok=True)
 
 
 @contextmanager

@@ -78,7 +78,7 @@ def encode(pixels: NDArray[np.uint16]) -> bytes:
     """A PNG of 16 bits a channel from ``[H, W, C]``. Each row is stored as its difference from the row above."""
     height, width, channels = pixels.shape
     header = struct.pack(">IIBBBBB", width, height, 16, COLOUR_TYPES[channels], 0, 0, 0)
-    packer = zlib.compressobj(6)
+    packer = zlib.compressobj(4)
     body = b"".join(packer.compress(block) for block in _filtered(pixels)) + packer.flush()
     return SIGNATURE + b"".join(c.pack() for c in (Chunk(b"IHDR", header), Chunk(b"IDAT", body), Chunk(b"IEND", b"")))
 
@@ -87,7 +87,7 @@ def _filtered(pixels: NDArray[np.uint16], rows: int = 64) -> Iterator[bytes]:
     """Rows with filter type 2 ("Up") in front, a few at a time to spare memory."""
     above = np.zeros(pixels.shape[1] * pixels.shape[2] * 2, np.uint8)
     for first in range(0, pixels.shape[0], rows):
-        block = pixels[first : first + rows].astype(">u2")
+        block = np.ascontiguousarray(pixels[first : first + rows]).astype(">u2")
         raw = block.reshape(len(block), -1).view(np.uint8)
         lines = np.full((len(raw), raw.shape[1] + 1), 2, np.uint8)
         lines[0, 1:] = raw[0] - above
