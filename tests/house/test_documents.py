@@ -34,7 +34,7 @@ def commands() -> list[str]:
     for page in PAGES:
         for body in blocks(page, "sh", "bash", "shell", "console"):
             for line in body.replace("\\\n", " ").splitlines():
-                text = line.removeprefix("$ ").strip()
+                text = line.removeprefix("$ ").partition("  #")[0].strip()
                 if text.startswith("subpixel "):
                     found.append(text)
     return sorted(set(found))
