@@ -70,8 +70,12 @@ def read_set(name: str, scale: int) -> Iterator[EvalImage]:
 
 
 def degraded(name: str, plane: Plane, scale: int) -> EvalImage:
-    """Crop to a multiple of the scale and reduce as MATLAB's imresize does."""
-    hr = crop_to_multiple(plane, scale)
+    """Crop to a multiple of the scale and reduce as MATLAB's imresize does.
+
+    Y is rounded to 8 bit first, as MATLAB's rgb2ycbcr gives it for 8-bit images; without that and without rounding the
+    result, bicubic comes out 0.03 dB above its published figure on Set5 x2.
+    """
+    hr = crop_to_multiple(np.rint(plane * 255) / 255, scale)
     return EvalImage(name, downscale(hr, scale), hr)
 
 

@@ -62,13 +62,13 @@ class SetScore:
 
 
 def score_image(upscaler: Upscaler, image: EvalImage, scale: int) -> Score:
-    """PSNR and SSIM of one image, ``scale`` pixels cropped at each border; float results are clipped to [0, 1]."""
+    """PSNR and SSIM of one image, ``scale`` pixels cropped at each border; results are rounded to 8 bit."""
     exact = upscaler.exact(image.lr.astype(np.float32))
     eight_bit = upscaler.eight_bit(image.lr_u8) / 255.0
     figures: tuple[float | None, float | None] = (None, None)
     if exact is not None:
-        clipped = np.clip(exact, 0, 1)
-        figures = psnr_db(clipped, image.hr, scale), ssim(clipped, image.hr, scale)
+        result = np.rint(np.clip(exact.astype(np.float64), 0, 1) * 255) / 255
+        figures = psnr_db(result, image.hr, scale), ssim(result, image.hr, scale)
     return Score(image.name, *figures, psnr_db(eight_bit, image.hr, scale), ssim(eight_bit, image.hr, scale))
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from itertools import islice
 from pathlib import Path
 
 import numpy as np
@@ -16,10 +17,11 @@ from subpixel.errors import BadInputError, NotFoundError  # noqa: E402
 from subpixel.models.architecture import WEIGHTS  # noqa: E402
 from subpixel.models.card import markdown, read_card  # noqa: E402
 from subpixel.models.cli import evaluate  # noqa: E402
-from subpixel.models.evalsets import read_set  # noqa: E402
+from subpixel.models.evalsets import clip_lumas, degraded  # noqa: E402
 from subpixel.models.evaluation import Bicubic, Score, per_clip, score_set  # noqa: E402
 from subpixel.models.registry import trained, trained_names  # noqa: E402
 from subpixel.models.upscalers import TorchUpscaler  # noqa: E402
+from subpixel.quality.metrics import psnr_db  # noqa: E402
 
 PUBLISHED = {
     "set5": {2: 33.66, 3: 30.39, 4: 28.42},
@@ -33,14 +35,18 @@ PUBLISHED = {
 def test_bicubic_reproduces_its_published_figures(name: str, scale: int, eval_data: Path) -> None:
     (row,) = score_set({"bicubic": Bicubic(scale)}, name, scale)
     assert row.mean.psnr_db == pytest.approx(PUBLISHED[name][scale], abs=0.02)
-    assert row.mean.psnr_u8_db == pytest.approx(row.mean.psnr_db, abs=0.03)
+    assert row.mean.psnr_u8_db == pytest.approx(row.mean.psnr_db, abs=0.05)
 
 
 def test_bicubic_on_vid4_gives_the_published_figure(eval_data: Path) -> None:
-    """Every eighth frame of each clip here; the whole set is `subpixel evaluate bicubic-x4 --set vid4`."""
-    images = [image for image in read_set("vid4", 4) if int(image.name[-3:]) % 8 == 0]
-    (row,) = score_set({"bicubic": Bicubic(4)}, "vid4", 4, images)
-    assert row.mean.psnr_u8_db == pytest.approx(23.8, abs=0.1)
+    """Three frames of each clip here; the whole set is `subpixel evaluate bicubic-x4 --set vid4`."""
+    clips = []
+    for clip in sorted((eval_data / "eval" / "Vid4").glob("*.mkv")):
+        frames = islice(clip_lumas(clip), 0, None, 16)
+        images = [degraded(f"{clip.stem} {index:03d}", plane, 4) for index, plane in enumerate(frames)]
+        clips.append(np.mean([psnr_db(Bicubic(4).eight_bit(i.lr_u8) / 255, i.hr, 4) for i in images]))
+    assert len(clips) == 4
+    assert np.mean(clips) == pytest.approx(23.8, abs=0.1)
 
 
 def test_frames_of_a_clip_count_as_one_and_images_by_themselves() -> None:

@@ -92,7 +92,17 @@ def test_training_lowers_the_loss(photos: Path, tmp_path: Path) -> None:
 
 
 def test_the_command_writes_weights_and_a_curve_and_goes_on_after_a_stop(photos: Path, tmp_path: Path) -> None:
-    command = ["espcn", "--scale", "2", "--data", str(photos), "--validate", str(photos), "--out", str(tmp_path / "run")]
+    command = [
+        "espcn",
+        "--scale",
+        "2",
+        "--data",
+        str(photos),
+        "--validate",
+        str(photos),
+        "--out",
+        str(tmp_path / "run"),
+    ]
     command += ["--batch", "1", "--patch", "12", "--steps", "6", "--every", "3", "--precision", "fp32", "--json"]
     result = CliRunner().invoke(train, command, catch_exceptions=False)
     assert result.exit_code == 0
