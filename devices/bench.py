@@ -15,7 +15,7 @@ from subpixel.bundle import Bundle
 from subpixel.catalogue import bicubic_bundle, find
 from subpixel.devices.child import ask
 from subpixel.devices.detection import detect
-from subpixel.devices.doctor import EngineReport, examine_engine
+from subpixel.devices.doctor import EngineReport, examine_engines
 from subpixel.devices.ffmpeg import CLIP_FPS, make_clip
 from subpixel.devices.figures import JobFigures, JobRequest, VariantFigures, VariantRequest
 from subpixel.devices.resources import read_resources
@@ -146,8 +146,7 @@ def plan(names: Sequence[str]) -> tuple[Case, ...]:
     Raises ``NotFoundError`` or ``BundleError``.
     """
     bundles = [(name, find(name)) for name in names]
-    system = detect().system
-    engines = {row.name: examine_engine(row, system) for row in ENGINES}
+    engines = {report.name: report for report in examine_engines(detect().system)}
     baselines = {f"bicubic-x{b.spec.scale}": bicubic_bundle(b.spec.scale) for _, b in bundles}
     everything = dict([*bundles, *baselines.items()])
     return tuple(case for name, bundle in everything.items() for case in _cases(name, bundle, engines))

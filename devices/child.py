@@ -40,7 +40,7 @@ def ask(
             command, input=question, capture_output=True, text=True, errors="replace", timeout=timeout_seconds
         )
     except subprocess.TimeoutExpired:
-        return Answer(fault=f"no answer within {timeout_seconds:.0f} s; the measuring process was stopped")
+        return Answer(fault=f"no answer within {timeout_seconds:g} s; the measuring process was stopped")
     except OSError as fault:
         return _here(task, request, kind, f"{command[0] or 'Python'} can't be started ({fault.strerror or fault})")
     if done.returncode:

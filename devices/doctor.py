@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import platform
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -77,11 +78,17 @@ def examine(root: Path = Path("/")) -> DoctorReport:
         system=found.system,
         python=platform.python_version(),
         resources=read_resources(root),
-        engines=tuple(examine_engine(row, found.system) for row in ENGINES),
+        engines=examine_engines(found.system),
         ffmpeg=read_ffmpeg(),
         cache=_cache(),
         hints=(*hints(found.system, root), *(board.notes if board else ())),
     )
+
+
+def examine_engines(system: System) -> tuple[EngineReport, ...]:
+    """Every row of the engine table; two at a time, for loading a library takes seconds on a small board."""
+    with ThreadPoolExecutor(max_workers=2) as pool:
+        return tuple(pool.map(lambda row: examine_engine(row, system), ENGINES))
 
 
 def examine_engine(row: EngineRow, system: System) -> EngineReport:
