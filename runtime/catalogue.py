@@ -55,7 +55,7 @@ def bicubic_bundle(scale: int) -> Bundle:
     record = file_record(path, data)
     variants = (_procedure("procedure-fp32", "float", record), _procedure("procedure-fp32-u8", "u8", record))
     spec = ModelSpec(f"bicubic-x{scale}", "1", scale, "procedure", "y", BICUBIC_RADIUS_PX)
-    provenance = Provenance(architecture="bicubic", created_by="subpixel", source="Keys 1981")
+    provenance = Provenance("bicubic", created_by="subpixel", licence="Apache-2.0", source="Keys 1981")
     return Bundle(Manifest(spec, provenance, variants), {path: data})
 
 

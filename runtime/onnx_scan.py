@@ -1,4 +1,4 @@
-"""Finds references to external data in an ONNX file without the onnx package, by walking its protobuf fields.
+"""Looks into an ONNX file without the onnx package, by walking its protobuf fields: external data, parameters.
 
 Field numbers: onnx.proto. Every message that can hold a tensor is walked: graphs, nodes, attributes, functions.
 """
@@ -6,6 +6,7 @@ Field numbers: onnx.proto. Every message that can hold a tensor is walked: graph
 from __future__ import annotations
 
 from collections.abc import Iterator
+from math import prod
 
 # message -> field number -> message inside
 CHILDREN = {
@@ -19,6 +20,9 @@ CHILDREN = {
     "tensor": {},
 }
 EXTERNAL_DATA, DATA_LOCATION = 13, 14
+GRAPH, INITIALISER = 7, 5  # in the model, in the graph
+DIMS, DATA_TYPE = 1, 2  # in a tensor
+FLOATING = (1, 10, 11, 16)  # float32, float16, float64, bfloat16
 
 
 class Malformed(ValueError):
@@ -28,6 +32,37 @@ class Malformed(ValueError):
 def names_external_data(model: bytes) -> bool:
     """True when any tensor of an ONNX model lies outside the file. Raises ``Malformed`` when it isn't protobuf."""
     return _walk("model", memoryview(model))
+
+
+def parameter_count(model: bytes) -> int:
+    """Numbers in the floating initialisers of the graph, scalars left out (they are the exporter's constants).
+
+    Raises ``Malformed`` when it isn't protobuf.
+    """
+    tensors = (tensor for graph in _inside(memoryview(model), GRAPH) for tensor in _inside(graph, INITIALISER))
+    return sum(_float_count(tensor) for tensor in tensors)
+
+
+def _inside(data: memoryview, number: int) -> Iterator[memoryview]:
+    return (value for n, value in _fields(data) if n == number and isinstance(value, memoryview))
+
+
+def _float_count(tensor: memoryview) -> int:
+    dims: list[int] = []
+    floating = False
+    for number, value in _fields(tensor):
+        if number == DIMS:
+            dims += [value] if isinstance(value, int) else _varints(value)
+        floating = floating or (number == DATA_TYPE and value in FLOATING)
+    return prod(dims) if floating and dims else 0
+
+
+def _varints(packed: memoryview) -> list[int]:
+    found, at = [], 0
+    while at < len(packed):
+        value, at = _varint(packed, at)
+        found.append(value)
+    return found
 
 
 def _walk(message: str, data: memoryview) -> bool:
