@@ -79,6 +79,8 @@ def main() -> NoReturn:
     except click.ClickException as fault:
         fault.show()
         sys.exit(2)
+    except MemoryError:
+        _complain("not enough memory; use a smaller frame, or close other programs", SubpixelError.exit_code)
     except BrokenPipeError:
         sys.stderr.close()
         sys.exit(0)
