@@ -9,7 +9,9 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
+from numpy.typing import NDArray
 
 from subpixel.bundle import Bundle
 from subpixel.engines.table import ENGINES
@@ -102,6 +104,26 @@ def full_bundle(tiny_bundle: Bundle) -> Bundle:
         if is_installed(package):
             bundle = add_variant(bundle, target(name), net)
     return bundle
+
+
+@pytest.fixture(scope="session")
+def expected(tiny_bundle: Bundle) -> Callable[[NDArray[np.float32]], NDArray[np.float32]]:
+    """What ``tiny_bundle`` must give: planes ``[N, 1, H, W]`` through torch, without torch through ONNX Runtime."""
+    if not is_installed("torch"):
+        import onnxruntime
+
+        session = onnxruntime.InferenceSession(tiny_bundle.blobs(tiny_bundle.reference)[0])
+        return lambda planes: np.asarray(session.run(None, {"lr": planes})[0])
+
+    import torch
+
+    net = seeded_espcn()
+
+    def by_torch(planes: NDArray[np.float32]) -> NDArray[np.float32]:
+        with torch.inference_mode():
+            return np.asarray(net(torch.from_numpy(planes)))
+
+    return by_torch
 
 
 def seeded_espcn() -> Any:

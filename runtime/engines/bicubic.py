@@ -6,8 +6,7 @@ import time
 
 import numpy as np
 
-from subpixel.engines.base import Probe, Receipt, Request, deliver
-from subpixel.errors import DeviceError
+from subpixel.engines.base import Probe, Receipt, Request, check_precision, deliver, refuse_or_fall_back
 from subpixel.quality.resize import resize_axis
 from subpixel.spec import Array, Arrays, ModelSpec, Variant
 
@@ -22,12 +21,20 @@ class BicubicEngine:
 
     def __init__(self, blobs: tuple[bytes, ...], variant: Variant, spec: ModelSpec, request: Request) -> None:
         started = time.perf_counter()
-        if request.device != "cpu" and request.fallback != "cpu":
-            raise DeviceError(f"bicubic runs on the CPU only, found device {request.device!r}; leave --device out")
         self.spec, self.variant = spec, variant
-        seconds = time.perf_counter() - started
+        fallback = None if request.device == "cpu" else refuse_or_fall_back(request, "bicubic runs on the CPU only")
+        check_precision("fp32", "bicubic", variant, request)
         self.receipt = Receipt(
-            "bicubic", "numpy", np.__version__, "numpy", "cpu", "fp32", 1, build_seconds=seconds, variant=variant.id
+            engine="bicubic",
+            library="numpy",
+            version=np.__version__,
+            provider="numpy",
+            device="cpu",
+            precision="fp32",
+            threads=1,
+            build_seconds=time.perf_counter() - started,
+            variant=variant.id,
+            fallback=fallback,
         )
 
     def run(self, inputs: Arrays, outputs: Arrays | None = None) -> Arrays:

@@ -85,8 +85,8 @@ def recorder(trt: ModuleType) -> Any:
 
 
 def is_strongly_typed(trt: ModuleType) -> bool:
-    """Whether the graph's own types decide the arithmetic: from TensorRT 10 on."""
-    return hasattr(trt.NetworkDefinitionCreationFlag, "STRONGLY_TYPED")
+    """Whether the graph's own types decide the arithmetic: can be said in TensorRT 10, is always so without flags."""
+    return hasattr(trt.NetworkDefinitionCreationFlag, "STRONGLY_TYPED") or not hasattr(trt.BuilderFlag, "FP16")
 
 
 def _creation_flags(trt: ModuleType) -> int:
@@ -110,7 +110,7 @@ def _set_precision(trt: ModuleType, config: Any, precision: str) -> None:
     needed = PRECISION_FLAGS[precision]
     if needed is None or is_strongly_typed(trt):
         return
-    if not hasattr(flags, needed):
+    if not hasattr(flags, needed):  # bf16 on 8.6
         raise EngineError(f"{trt.__name__} {trt.__version__} has no {precision}; use another variant of the model")
     config.set_flag(getattr(flags, needed))
 
