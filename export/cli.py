@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from subpixel.bundle import Bundle, save
+from subpixel.bundle import Bundle, load, save
 from subpixel.catalogue import SHIPPED, find
 from subpixel.cli.console import Output, json_option, overwrite_option, quiet_option
 from subpixel.errors import BadInputError, OutputError
@@ -65,7 +65,7 @@ def convert(
     as_json: bool, quiet: bool, overwrite: bool,
 ) -> int:  # fmt: skip
     """Add variants of BUNDLE for other engines, each measured where it can run here."""
-    source = find(bundle)
+    source = load(Path(bundle)) if Path(bundle).exists() else find(bundle)  # a folder here, made by `export`, wins
     place = place_for(source, output, overwrite)
     net = rebuilt_or_none(source, weights)
     result = source
@@ -121,4 +121,5 @@ def _closing(bundle: Bundle, failed: int, compared: tuple[LayerDifference, ...])
     if not failed:
         return f"wrote {bundle.path}{where}"
     hint = "" if compared else "; --layers shows where"
-    return f"wrote {bundle.path}; {failed} failed a gate: kept with their figures, never chosen by themselves{where or hint}"
+    kept = f"{failed} failed a gate: kept with their figures, never chosen by themselves"
+    return f"wrote {bundle.path}; {kept}{where or hint}"

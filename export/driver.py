@@ -70,7 +70,7 @@ def measured(bundle: Bundle, made: Iterable[Converted], reference: Reference) ->
     """The bundle with these variants and the evidence of each, passed or failed."""
     for item in made:
         bundle = bundle.plus(item.variant, item.blobs)
-        bundle = with_evidence(bundle, evidence(bundle, item.variant, reference))
+        bundle = with_evidence(bundle, evidence(bundle, item, reference))
     return bundle
 
 

@@ -17,7 +17,7 @@ FLOAT_OPERANDS = {"Resize": (1, 2)}  # inputs that ONNX wants in float32 whateve
 
 
 def as_u8(float_model: bytes, shuffle_bytes: bool = True) -> bytes:
-    """The `u8` kind: uint8 in; cast, / 255, the net, * 255, clamp, round half to even (``numpy.rint``), cast; uint8 out.
+    """The `u8` kind: uint8 in; / 255, the net, * 255, clamp, round half to even as ``numpy.rint`` does; uint8 out.
 
     ``shuffle_bytes``: a sub-pixel shuffle at the end comes after the cast, where it moves a quarter of the memory (the
     result is the same); TensorRT knows no such operator on bytes.

@@ -110,7 +110,5 @@ def _node_outputs(model: bytes, names: list[str], frame: NDArray[np.float32]) ->
     options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_DISABLE_ALL
     options.log_severity_level = 3
     with faults_as(BundleError, "the graph can't be run layer by layer"):
-        session = onnxruntime.InferenceSession(
-            exposed.SerializeToString(), options, providers=["CPUExecutionProvider"]
-        )
+        session = onnxruntime.InferenceSession(exposed.SerializeToString(), options, providers=["CPUExecutionProvider"])
         return dict(zip(names, session.run(names, {INPUT: frame}), strict=True))

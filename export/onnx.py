@@ -81,11 +81,18 @@ def parsed(data: bytes) -> onnx.ModelProto:
 def _name_by_module(graph: onnx.GraphProto) -> None:
     seen: Counter[str] = Counter()
     for node in graph.node:
-        scopes = next((ast.literal_eval(entry.value) for entry in node.metadata_props if entry.key == SCOPES), [])
-        module = scopes[-2] if len(scopes) > 1 else ""
-        name = f"{module}/{node.op_type}".lstrip("/")
+        name = f"{_module(node)}/{node.op_type}".lstrip("/")
         seen[name] += 1
         node.name = name if seen[name] == 1 else f"{name}_{seen[name]}"
+
+
+def _module(node: onnx.NodeProto) -> str:
+    """The path of the module whose code made the node; empty for the net itself, and for what an optimiser put in."""
+    for entry in node.metadata_props:
+        if entry.key == SCOPES:
+            scopes: list[str] = ast.literal_eval(entry.value)
+            return scopes[-2] if len(scopes) > 1 else ""
+    return ""
 
 
 def _strip(model: onnx.ModelProto) -> None:

@@ -20,10 +20,11 @@ from torch import nn
 import subpixel
 from subpixel.bundle import Bundle
 from subpixel.choice import Candidate
-from subpixel.engines.base import Engine, Precision, Request
+from subpixel.engines.base import Engine, Precision, Receipt, Request
 from subpixel.engines.table import ENGINES, EngineRow
 from subpixel.errors import BadInputError, SubpixelError
 from subpixel.evidence import Evidence
+from subpixel.export.targets import Converted
 from subpixel.frames import from_tensor, to_tensor
 from subpixel.quality.colour import luma
 from subpixel.quality.gates import HALF_MIN_DB, PARITY_MAX_ABS, PARITY_U8_LEVELS, Verdict
@@ -34,7 +35,7 @@ from subpixel.tune import cpu_model
 UNLIKE_EXPORT = ((5, 3), (31, 53), (32, 64), (96, 48), (71, 113))  # height and width; none is the traced size
 SEED = 1609
 GATE_SET = Path(subpixel.__file__).parent / "gate_set"
-PLAIN, HALF = "parity", "parity in {}, the engine's own choice"
+PLAIN = "parity"
 
 Planes = NDArray[np.float32]
 
@@ -67,7 +68,8 @@ class OnnxReference:
         self._engine = Candidate(row_for("onnx"), bundle, bundle.reference, Request(precision="fp32")).open()
 
     def __call__(self, planes: Planes) -> Planes:
-        return run_planes(self._engine, planes).astype(np.float32)
+        result: Planes = run_planes(self._engine, planes).astype(np.float32)
+        return result
 
 
 @dataclass(frozen=True)
@@ -127,7 +129,8 @@ def _piece(file: Path, spec: ModelSpec, height: int, width: int) -> Planes:
 
 
 def _on_levels(planes: Planes) -> Planes:
-    return np.rint(planes * np.float32(255)) / np.float32(255)
+    levels: Planes = np.rint(planes * np.float32(255)) / np.float32(255)
+    return levels
 
 
 def run_planes(engine: Engine, planes: Planes) -> Array:
@@ -157,51 +160,68 @@ def _difference(engine: Engine, wanted: Planes, case: Case, eight_bit: bool) -> 
     return Difference(case.name, float(levels), psnr_db(found, exact, peak=255.0))
 
 
-def evidence(bundle: Bundle, variant: Variant, reference: Reference) -> Evidence:
+def evidence(bundle: Bundle, item: Converted, reference: Reference) -> Evidence:
     """Measure a variant in its own precision and, where the engine by itself computes in less, in that one too.
 
     An fp32 variant is held to the fp32 gate with the engine forced to fp32; fp16 and bf16 to the gate in dB.
     """
-    precision: Precision = "fp32" if variant.precision == "fp32" else "auto"
-    first = _measured(bundle, variant, reference, Request(precision=precision), PLAIN)
-    if variant.precision != "fp32" or row_for(variant.target).targets[0] == "onnx":
-        return first
-    own = _measured(bundle, variant, reference, Request(), HALF)
-    if own.verdicts[0].gate == HALF.format("fp32"):
-        return first
-    return replace(
-        first,
-        verdicts=first.verdicts + own.verdicts,
-        figures={**first.figures, **own.figures},
-        notes=first.notes + own.notes,
-    )
+    variant, row = item.variant, row_for(item.stand_in or item.variant.target)
+    forced: Precision = "fp32" if variant.precision == "fp32" else "auto"
+    found = measured(Candidate(row, bundle, variant, Request(precision=forced)), reference)
+    result = _as_evidence(found, item, reference)
+    if variant.precision != "fp32":
+        return result
+    own = measured(Candidate(row, bundle, variant, Request()), reference)
+    return result if own.receipt.precision == "fp32" else _joined(result, own, variant)
 
 
-def _measured(bundle: Bundle, variant: Variant, reference: Reference, request: Request, gate: str) -> Evidence:
-    row = row_for(variant.target)
-    engine = Candidate(row, bundle, variant, request).open()
+@dataclass(frozen=True)
+class Measured:
+    """What an engine gave on all cases, and what it ran on."""
+
+    receipt: Receipt
+    differences: tuple[Difference, ...]
+
+
+def measured(candidate: Candidate, reference: Reference) -> Measured:
+    """Open the candidate and compare it on every case."""
+    engine = candidate.open()
     try:
-        found = differences(engine, reference)
+        return Measured(engine.receipt, tuple(differences(engine, reference)))
     finally:
         engine.close()
-    receipt = engine.receipt
-    mark = "" if gate == PLAIN else f"{receipt.precision} "
+
+
+def _as_evidence(found: Measured, item: Converted, reference: Reference) -> Evidence:
     return Evidence(
-        variant=variant.id,
-        sha256=variant.file.sha256,
-        verdicts=(verdict(found, variant, receipt.precision, gate.format(receipt.precision)),),
-        engine=receipt.engine,
-        engine_version=receipt.version,
+        variant=item.variant.id,
+        sha256=item.variant.file.sha256,
+        verdicts=(verdict(found, item.variant, PLAIN),),
+        status=item.status,
+        engine=found.receipt.engine,
+        engine_version=found.receipt.version,
         machine=machine(),
         reference=reference.name,
-        figures=figures(found, mark),
-        notes=tuple(f"{mark}{d.case}: {d.fault}" for d in found if d.fault),
+        figures=figures(found.differences),
+        notes=item.notes + faults(found.differences),
     )
 
 
-def verdict(found: Sequence[Difference], variant: Variant, precision: str, gate: str) -> Verdict:
+def _joined(result: Evidence, own: Measured, variant: Variant) -> Evidence:
+    """With a second verdict: the arithmetic that the engine takes when nobody asks for another."""
+    precision = own.receipt.precision
+    return replace(
+        result,
+        verdicts=(*result.verdicts, verdict(own, variant, f"{PLAIN} in {precision}, the engine's own choice")),
+        figures={**result.figures, **figures(own.differences, f"{precision} ")},
+        notes=result.notes + faults(own.differences),
+    )
+
+
+def verdict(measured: Measured, variant: Variant, gate: str) -> Verdict:
     """The worst case against the gate of the precision that ran."""
-    if precision != "fp32":
+    found = measured.differences
+    if measured.receipt.precision != "fp32":
         worst = min(found, key=lambda d: _nan_as(d.psnr_db, -np.inf))
         return Verdict(gate, worst.psnr_db, HALF_MIN_DB, "dB", worst.case, at_least=True)
     worst = max(found, key=lambda d: _nan_as(d.max_abs, np.inf))
@@ -217,6 +237,11 @@ def figures(found: Sequence[Difference], mark: str = "") -> dict[str, float]:
     """Each case's figures by name; an infinite PSNR (equal) is left out, JSON has no such number."""
     pairs = [(f"{mark}{d.case} {name}", getattr(d, name)) for d in found for name in ("max_abs", "psnr_db")]
     return {name: float(f"{figure:.6g}") for name, figure in pairs if np.isfinite(figure)}
+
+
+def faults(found: Sequence[Difference]) -> tuple[str, ...]:
+    """The cases that gave an error instead of pixels, with its words."""
+    return tuple(f"{d.case}: {d.fault}" for d in found if d.fault)
 
 
 def machine() -> str:

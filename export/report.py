@@ -11,17 +11,20 @@ from subpixel.bundle import Bundle
 from subpixel.errors import BundleError
 from subpixel.evidence import Evidence, evidence_of
 from subpixel.export.layers import LayerDifference
+from subpixel.export.parity import PLAIN
 from subpixel.quality.gates import all_passed
 from subpixel.spec import Variant
 
 RUN = "run"
+CASE_WORDS = 3  # "53x31 noise psnr_db"; a fourth, in front, names another precision
 
 
 @dataclass(frozen=True)
 class Row:
     """A variant's outcome. ``max_abs``: of full scale, in ``levels`` for the `u8` kind; figures are the worst case's.
 
-    ``passed``: every gate that could be measured; ``status`` says whether that was on its own engine (``run``).
+    ``own_choice``: what the engine computes in when nobody asks, and its dB, where that isn't fp32. ``passed``: every
+    gate that could be measured; ``status`` says whether that was on its own engine (``run``).
     """
 
     variant: str
@@ -29,6 +32,7 @@ class Row:
     max_abs: float
     unit: str
     psnr_db: float
+    own_choice: str
     passed: bool
     status: str
     verdicts: tuple[str, ...]
@@ -39,7 +43,7 @@ class Row:
         """✅, ❌, or what was done instead of running it."""
         if not self.passed:
             return "❌"
-        return "✅" if self.status == RUN else f"{self.status}, not run"
+        return "✅" if self.status == RUN else self.status
 
 
 @dataclass(frozen=True)
@@ -68,6 +72,7 @@ def _row(bundle: Bundle, variant: Variant) -> Row:
         max_abs=max(_figures(evidence, "max_abs"), default=float("nan")),
         unit="levels" if variant.kind == "u8" else "of full scale",
         psnr_db=min(_figures(evidence, "psnr_db"), default=float("nan")),
+        own_choice=_own_choice(evidence),
         passed=all_passed(evidence.verdicts),
         status=evidence.status,
         verdicts=tuple(str(verdict) for verdict in evidence.verdicts),
@@ -76,14 +81,22 @@ def _row(bundle: Bundle, variant: Variant) -> Row:
 
 
 def _figures(evidence: Evidence, name: str) -> list[float]:
-    return [figure for key, figure in evidence.figures.items() if key.endswith(f" {name}")]
+    """The figures of one kind over the cases, those of the engine's own choice of precision left out."""
+    found = [(key.split(" "), figure) for key, figure in evidence.figures.items()]
+    return [figure for words, figure in found if words[-1] == name and len(words) == CASE_WORDS]
+
+
+def _own_choice(evidence: Evidence) -> str:
+    others = [v for v in evidence.verdicts if v.gate != PLAIN]
+    return ", ".join(f"{v.gate.removeprefix(f'{PLAIN} in ').partition(',')[0]} {v.figure:.1f} {v.unit}" for v in others)
 
 
 def table(found: Sequence[Row]) -> Table:
     """For people."""
-    shown = Table("variant", "bytes", "max abs", "dB", "verdict", box=None, pad_edge=False)
+    shown = Table("variant", "bytes", "max abs", "dB", "by itself", "verdict", box=None, pad_edge=False)
     for row in found:
-        shown.add_row(row.variant, f"{row.size_bytes:,}", f"{row.max_abs:.2g} {row.unit}", f"{row.psnr_db:.1f}", row.sign)
+        worst = f"{row.max_abs:.0f} level" if row.unit == "levels" else f"{row.max_abs:.1e}"
+        shown.add_row(row.variant, f"{row.size_bytes:,}", worst, f"{row.psnr_db:.1f}", row.own_choice, row.sign)
     return shown
 
 

@@ -44,10 +44,17 @@ class Material:
 
 @dataclass(frozen=True)
 class Converted:
-    """A variant made, with the bytes of its files by path."""
+    """A variant made, with the bytes of its files by path.
+
+    ``stand_in``: the target whose engine computes the file here where its own can't run (TensorRT without a GPU);
+    ``status``: then, what was proved instead of running it; ``notes`` go into the evidence.
+    """
 
     variant: Variant
     blobs: Mapping[str, bytes]
+    stand_in: str | None = None
+    status: str = "run"
+    notes: tuple[str, ...] = ()
 
 
 class Target(Protocol):
