@@ -31,10 +31,10 @@ def test_without_control_groups_the_machines_memory_counts(tmp_path: Path) -> No
 
 def test_a_limit_of_version_2_counts_with_page_cache_left_out(tmp_path: Path) -> None:
     group = {
-        "proc/self/cgroup": "0::/work/job\n",
-        "sys/fs/cgroup/work/job/memory.max": f"{512 * MIB}\n",
-        "sys/fs/cgroup/work/job/memory.current": f"{300 * MIB}\n",
-        "sys/fs/cgroup/work/job/memory.stat": f"anon 1\ninactive_file {100 * MIB}\n",
+        "proc/self/cgroup": "0::/batch/job\n",
+        "sys/fs/cgroup/batch/job/memory.max": f"{512 * MIB}\n",
+        "sys/fs/cgroup/batch/job/memory.current": f"{300 * MIB}\n",
+        "sys/fs/cgroup/batch/job/memory.stat": f"anon 1\ninactive_file {100 * MIB}\n",
     }
     found = read_resources(lay(tmp_path, {**MEMINFO, **group}))
     assert (found.limit_bytes, found.available_bytes) == (512 * MIB, 312 * MIB)
@@ -42,9 +42,9 @@ def test_a_limit_of_version_2_counts_with_page_cache_left_out(tmp_path: Path) ->
 
 def test_the_tightest_limit_above_a_group_counts(tmp_path: Path) -> None:
     group = {
-        "proc/self/cgroup": "0::/work/job\n",
-        "sys/fs/cgroup/work/job/memory.max": "max\n",
-        "sys/fs/cgroup/work/memory.max": f"{256 * MIB}\n",
+        "proc/self/cgroup": "0::/batch/job\n",
+        "sys/fs/cgroup/batch/job/memory.max": "max\n",
+        "sys/fs/cgroup/batch/memory.max": f"{256 * MIB}\n",
     }
     assert read_resources(lay(tmp_path, {**MEMINFO, **group})).limit_bytes == 256 * MIB
 

@@ -22,7 +22,7 @@ OWNERS = {
     "tflite_runtime": ("runtime/engines/litert",),
     "tensorrt": ("runtime/engines/tensorrt", "export/", "quantize/"),
     "tensorrt_rtx": ("runtime/engines/tensorrt", "export/", "quantize/"),
-    "av": ("runtime/media/", "runtime/cli/", "models/", "quantize/"),
+    "av": ("runtime/media/", "runtime/cli/", "models/", "quantize/", "devices/ffmpeg"),
     "PIL": ("runtime/media/", "runtime/cli/", "models/", "quantize/"),
 }
 
