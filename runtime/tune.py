@@ -69,8 +69,8 @@ def distinct(found: list[Candidate]) -> list[Candidate]:
     best: dict[tuple[str, str], Candidate] = {}
     for candidate in sorted(found, key=lambda c: KIND_ORDER.index(c.variant.kind)):
         best.setdefault((candidate.row.name, candidate.variant.precision), candidate)
-    order = [row.name for row in ENGINES]
-    return sorted(best.values(), key=lambda c: order.index(c.row.name))
+    order = {row.name: place for place, row in enumerate(ENGINES)}
+    return sorted(best.values(), key=lambda c: order.get(c.row.name, len(order)))
 
 
 def _median_ms(candidate: Candidate, frame_size: tuple[int, int], until: float) -> float:

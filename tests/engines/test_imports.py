@@ -1,0 +1,53 @@
+"""Who loads what: `import subpixel` is light, and an engine's file loads its own library alone."""
+
+from __future__ import annotations
+
+import json
+import re
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+import subpixel
+from subpixel.engines.table import ENGINES, EngineRow
+
+ENGINE_FOLDER = Path(subpixel.__file__).parent / "engines"
+LIBRARIES = {package for row in ENGINES for package in row.packages}
+
+
+def loaded_by(code: str) -> set[str]:
+    """The top-level modules that a fresh Python holds after running ``code``, beyond those it starts with."""
+    program = f"import json, sys; before = set(sys.modules); {code}; print(json.dumps([*(set(sys.modules) - before)]))"
+    text = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True).stdout
+    return {name.partition(".")[0] for name in json.loads(text.splitlines()[-1])}
+
+
+def test_importing_the_package_loads_numpy_and_the_standard_library_only() -> None:
+    foreign = {name for name in loaded_by("import subpixel") if name not in sys.stdlib_module_names}
+    assert {name for name in foreign if not name.startswith("__editable__")} == {"numpy", "subpixel"}
+
+
+def test_opening_the_builtin_bicubic_loads_no_engine_library() -> None:
+    assert not loaded_by("import subpixel; subpixel.open('bicubic-x2').close()") & LIBRARIES
+
+
+@pytest.mark.parametrize("row", ENGINES, ids=lambda row: row.name)
+def test_an_engine_loads_its_own_library_alone(row: EngineRow, require: Callable[[str], None]) -> None:
+    require(row.name)
+    loaded = loaded_by(f"from subpixel.engines.table import engine_row; engine_row({row.name!r}).load()")
+    assert loaded & LIBRARIES <= set(row.packages)
+
+
+@pytest.mark.parametrize("file", sorted(ENGINE_FOLDER.glob("*.py")), ids=lambda file: file.stem)
+def test_only_an_engines_own_file_imports_its_library(file: Path) -> None:
+    own = {package for row in ENGINES if row.module.endswith(f".{file.stem}") for package in row.packages}
+    imported = set(re.findall(r"^\s*(?:import|from)\s+(\w+)", file.read_text(), re.MULTILINE))
+    assert imported & LIBRARIES <= own
+
+
+def test_finding_out_what_is_installed_imports_nothing() -> None:
+    code = "from subpixel.engines.table import ENGINES; print([(row.installed, row.version) for row in ENGINES])"
+    assert not loaded_by(code) & LIBRARIES

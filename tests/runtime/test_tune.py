@@ -1,0 +1,227 @@
+"""Measuring: within its budget, fair to every candidate, remembered, and never a reason to fail."""
+
+from __future__ import annotations
+
+import sys
+import types
+from collections.abc import Iterator
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+import subpixel
+from subpixel import tune
+from subpixel.bundle import Bundle
+from subpixel.catalogue import bicubic_bundle
+from subpixel.choice import Candidate, Wish, candidates
+from subpixel.engines.base import Receipt, Request
+from subpixel.engines.table import EngineRow
+from subpixel.errors import EngineError
+from subpixel.evidence import Evidence, with_evidence
+from subpixel.quality.gates import Verdict
+from subpixel.spec import Arrays, ModelSpec, Variant
+from subpixel.tiles import TILE_PX
+
+SIZE = (36, 64)
+MODULE = "engines_of_the_tune_tests"
+
+
+@dataclass
+class Clock:
+    """Time that passes only when an engine says so."""
+
+    seconds: float = 100.0
+    opened: list[str] = field(default_factory=list)
+    sizes: list[tuple[int, int]] = field(default_factory=list)
+
+    def perf_counter(self) -> float:
+        return self.seconds
+
+
+class TimedEngine:
+    """An engine that takes a stated time to open and to run."""
+
+    def __init__(self, clock: Clock, name: str, open_s: float, run_s: float, variant: Variant, spec: ModelSpec) -> None:
+        clock.seconds += open_s
+        clock.opened.append(name)
+        self.clock, self.run_s, self.variant, self.spec = clock, run_s, variant, spec
+        self.receipt = Receipt(name, name, "1", name, "cpu", variant.precision, 1, open_s)
+
+    def run(self, inputs: Arrays, outputs: Arrays | None = None) -> Arrays:
+        self.clock.seconds += self.run_s
+        self.clock.sizes.append(inputs["lr"].shape[2:])
+        return {"sr": np.zeros((1, 1, 1, 1), np.uint8)}
+
+    def reset(self) -> None: ...
+
+    def close(self) -> None: ...
+
+
+@pytest.fixture
+def clock(monkeypatch: pytest.MonkeyPatch) -> Iterator[Clock]:
+    time = Clock()
+    monkeypatch.setattr(tune, "time", time)
+    monkeypatch.setitem(sys.modules, MODULE, types.ModuleType(MODULE))
+    yield time
+
+
+def timed(clock: Clock, name: str, run_s: float, open_s: float = 0.01, fails: bool = False) -> Candidate:
+    """A candidate of an engine called ``name``."""
+
+    def factory(blobs: tuple[bytes, ...], variant: Variant, spec: ModelSpec, request: Request) -> TimedEngine:
+        if fails:
+            clock.opened.append(name)
+            raise EngineError("it does not open")
+        return TimedEngine(clock, name, open_s, run_s, variant, spec)
+
+    setattr(sys.modules[MODULE], name, factory)
+    bundle = bicubic_bundle(3)
+    row = EngineRow(name, ("procedure",), (), "", MODULE, name)
+    return Candidate(row, bundle, bundle.manifest.variant("procedure-fp32-u8"), Request())
+
+
+def names(found: list[Candidate]) -> list[str]:
+    return [candidate.row.name for candidate in found]
+
+
+def test_the_fastest_comes_first(clock: Clock) -> None:
+    found = [timed(clock, "middling", 0.02), timed(clock, "slow", 0.05), timed(clock, "fast", 0.01)]
+    assert names(tune.best_first(found, Wish(), SIZE, tune=True)) == ["fast", "middling", "slow"]
+
+
+def test_a_slow_candidate_leaves_time_for_the_others(clock: Clock) -> None:
+    found = [timed(clock, "sluggish", 0.9), timed(clock, "fast", 0.01), timed(clock, "middling", 0.02)]
+    assert set(tune.measure(found, SIZE)) == {"sluggish/procedure-fp32-u8", "fast/procedure-fp32-u8",
+                                              "middling/procedure-fp32-u8"}  # fmt: skip
+
+
+def test_measuring_stops_when_the_budget_is_spent(clock: Clock) -> None:
+    started = clock.seconds
+    found = [timed(clock, f"sluggish{n}", run_s=1.0, open_s=0.5) for n in range(9)]
+    figures = tune.measure(found, SIZE)
+    assert 1 <= len(figures) < 9
+    assert len(clock.opened) == len(figures)
+    assert clock.seconds - started <= tune.BUDGET_SECONDS + 1.5  # what had begun is finished: one opening, one run
+
+
+def test_at_least_one_is_measured_however_slow(clock: Clock) -> None:
+    figures = tune.measure([timed(clock, "glacial", 60.0), timed(clock, "other", 0.01)], SIZE)
+    assert list(figures) == ["glacial/procedure-fp32-u8"]
+
+
+def test_one_that_fails_to_open_is_left_out_and_tried_last(clock: Clock) -> None:
+    found = [timed(clock, "broken", 0.001, fails=True), timed(clock, "sound", 0.02)]
+    assert names(tune.best_first(found, Wish(), SIZE, tune=True)) == ["sound", "broken"]
+
+
+def test_a_measured_choice_is_remembered_and_not_measured_again(clock: Clock) -> None:
+    found = [timed(clock, "one", 0.03), timed(clock, "two", 0.01)]
+    tune.best_first(found, Wish(threads=3), SIZE, tune=True)
+    clock.opened.clear()
+    for again in (True, False):
+        assert names(tune.best_first(found, Wish(threads=3), SIZE, tune=again)) == ["two", "one"]
+    assert clock.opened == []
+
+
+@pytest.mark.parametrize(
+    ("wish", "size"),
+    [(Wish(threads=2), SIZE), (Wish(device="gpu"), SIZE), (Wish(precision="fp32"), SIZE), (Wish(), (72, 128))],
+    ids=["threads", "device", "precision", "frame-size"],
+)
+def test_a_choice_is_remembered_for_its_own_conditions_only(clock: Clock, wish: Wish, size: tuple[int, int]) -> None:
+    found = [timed(clock, "three", 0.03), timed(clock, "four", 0.01)]
+    tune.best_first(found, Wish(), SIZE, tune=True)
+    assert tune.remembered(found, Wish(), SIZE) is not None
+    assert tune.remembered(found, wish, size) is None
+
+
+def test_another_file_or_another_candidate_is_measured_anew(clock: Clock) -> None:
+    found = [timed(clock, "five", 0.03), timed(clock, "six", 0.01)]
+    tune.best_first(found, Wish(), SIZE, tune=True)
+    record = replace(found[0].variant.file, sha256="1" * 64)
+    changed = replace(found[0], variant=replace(found[0].variant, files=(record,)))
+    assert tune.remembered([changed, found[1]], Wish(), SIZE) is None
+    assert tune.remembered([*found, timed(clock, "seven", 0.02)], Wish(), SIZE) is None
+
+
+@pytest.mark.parametrize(
+    "text",
+    [b"", b"{", b"null", b"[]", b"\xff\xfe", b'{"median_ms": 3}', b'{"median_ms": {"a": "fast"}}',
+     b'{"median_ms": {"eight/procedure-fp32-u8": NaN}}', b'{"median_ms": {}}', b"[" * 100_000],
+)  # fmt: skip
+def test_a_damaged_cache_is_as_good_as_none(clock: Clock, text: bytes) -> None:
+    found = [timed(clock, "eight", 0.03), timed(clock, "nine", 0.01)]
+    tune.best_first(found, Wish(), SIZE, tune=True)
+    (file,) = (f for f in (tune.cache_folder() / "tuned").iterdir() if b"eight" in f.read_bytes())
+    good = file.read_bytes()
+    file.write_bytes(text)
+    assert tune.remembered(found, Wish(), SIZE) is None
+    assert names(tune.best_first(found, Wish(), SIZE, tune=False)) == ["eight", "nine"]
+    assert names(tune.best_first(found, Wish(), SIZE, tune=True)) == ["nine", "eight"]
+    assert file.read_bytes() == good
+
+
+def test_a_cache_that_can_not_be_written_is_no_error(
+    clock: Clock, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "a-file").write_text("in the way of the folder")
+    monkeypatch.setenv("SUBPIXEL_CACHE", str(tmp_path / "a-file"))
+    found = [timed(clock, "ten", 0.03), timed(clock, "eleven", 0.01)]
+    assert names(tune.best_first(found, Wish(), SIZE, tune=True)) == ["eleven", "ten"]
+
+
+def test_the_same_arithmetic_is_measured_once_for_each_engine(clock: Clock) -> None:
+    u8 = timed(clock, "twelve", 0.01)
+    plain = replace(u8, variant=u8.bundle.manifest.variant("procedure-fp32"))
+    assert tune.distinct([plain, u8]) == [u8]
+
+
+def with_equal_int8(bundle: Bundle) -> Bundle:
+    """The bundle's 8-bit variant a second time under the name of an int8 variant that passed."""
+    variant = replace(bundle.manifest.variant("onnx-fp32-u8"), id="onnx-int8-u8", precision="int8")
+    passed = Verdict("loss", 0.01, 0.1, "dB", "tests")
+    return with_evidence(bundle.plus(variant, {}), Evidence(variant.id, variant.file.sha256, (passed,)))
+
+
+def test_int8_that_passed_is_taken_once_it_was_the_fastest(
+    tiny_bundle: Bundle, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    bundle = with_equal_int8(tiny_bundle)
+
+    def measured(candidate: Candidate, *_: Any) -> float:
+        return 1.0 if candidate.variant.precision == "int8" else 2.0
+
+    monkeypatch.setattr(tune, "_median_ms", measured)
+    options: dict[str, Any] = {"engine": "onnxruntime", "threads": 1, "frame_size": (24, 24)}
+    with subpixel.open(bundle, **options) as model:
+        assert model.receipt.precision == "fp32"
+    with subpixel.open(bundle, tune=True, **options) as model:
+        assert model.receipt.precision == "int8"
+    with subpixel.open(bundle, **options) as model:
+        assert model.receipt.variant == "onnx-int8-u8"
+
+
+@pytest.mark.parametrize(
+    ("frame", "multiple", "given"),
+    [((30, 50), 1, (30, 50)), ((30, 50), 8, (32, 56)), ((4320, 7680), 1, (TILE_PX, TILE_PX))],
+    ids=["as-it-is", "rounded-up", "a-tile-of-8K"],
+)
+def test_a_candidate_is_measured_at_a_size_it_will_be_given(
+    clock: Clock, frame: tuple[int, int], multiple: int, given: tuple[int, int]
+) -> None:
+    candidate = timed(clock, "thirteen", 0.01)
+    manifest = candidate.bundle.manifest
+    picky = replace(manifest, model=replace(manifest.model, size_multiple=multiple))
+    tune.measure([replace(candidate, bundle=Bundle(picky, candidate.bundle.files))], frame)
+    assert set(clock.sizes) == {given}
+
+
+def test_real_engines_are_measured_and_one_is_taken(tiny_bundle: Bundle) -> None:
+    with subpixel.open(tiny_bundle, tune=True, threads=1, frame_size=(24, 40)) as model:
+        found = candidates(tiny_bundle, Wish(threads=1, frame_size=(24, 40)))
+        figures = tune.remembered(found, Wish(threads=1), (24, 40))
+        assert figures is not None
+        assert min(figures, key=lambda name: figures[name]) == f"{model.receipt.engine}/{model.receipt.variant}"
