@@ -1,0 +1,27 @@
+"""Image and video files in and out.
+
+>>> from subpixel.media import UpscaleOptions, upscale_file
+>>> upscale_file("holiday.mp4", "holiday-x3.mp4", UpscaleOptions(model="espcn-x3"))  # doctest: +SKIP
+"""
+
+from __future__ import annotations
+
+from subpixel.media.files import upscale_file
+from subpixel.media.images import ImageOptions, ImageReport, is_image, upscale_image
+from subpixel.media.options import UpscaleOptions
+from subpixel.media.receipt import VideoReport
+from subpixel.media.size import SizeWish
+from subpixel.media.video import read_frames, upscale_video
+
+__all__ = [
+    "ImageOptions",
+    "ImageReport",
+    "SizeWish",
+    "UpscaleOptions",
+    "VideoReport",
+    "is_image",
+    "read_frames",
+    "upscale_file",
+    "upscale_image",
+    "upscale_video",
+]

@@ -34,6 +34,7 @@ class UpscaleOptions:
     overwrite: bool = False
     engine: str | None = None
     device: str = "cpu"
+    fallback: Literal["cpu"] | None = None
     precision: Precision = "auto"
     threads: int = 0
     tune: bool = True

@@ -1,0 +1,165 @@
+"""Which encoder, with which pixel format and options; tried out before any work is done."""
+
+from __future__ import annotations
+
+import difflib
+from dataclasses import dataclass, replace
+from fractions import Fraction
+
+import av.codec
+from av.codec import Codec, find_best_pix_fmt_of_list
+from av.codec.codec import PixFmtLoss, UnknownCodecError
+from av.codec.context import CodecContext, Flags
+from av.video.codeccontext import VideoCodecContext
+
+from subpixel.errors import BadInputError
+from subpixel.media.colour import ColourTags, as_bt709, as_rgb
+from subpixel.media.containers import Container
+from subpixel.media.faults import ffmpeg_faults
+from subpixel.media.pixels import WORKING, has_alpha, is_rgb, working_format
+
+DEFAULT_OPTIONS: dict[str, dict[str, str]] = {
+    "libx264": {"preset": "veryfast", "crf": "18"},
+    "libx264rgb": {"preset": "veryfast", "crf": "18"},
+    "libx265": {"preset": "veryfast", "crf": "20", "x265-params": "log-level=error"},
+    "libvpx-vp9": {"crf": "24", "b": "0", "deadline": "good", "cpu-used": "5", "row-mt": "1"},
+    "libsvtav1": {"crf": "26", "preset": "9"},
+    "mpeg4": {"q": "3"},
+}
+LOSSES = (
+    (PixFmtLoss.COLORSPACE, "RGB and Y'CbCr are exchanged"),
+    (PixFmtLoss.DEPTH, "fewer bits a sample"),
+    (PixFmtLoss.ALPHA, "transparency is left out"),
+    (PixFmtLoss.CHROMA, "colour is left out"),
+    (PixFmtLoss.RESOLUTION, "fewer chroma samples"),
+)
+
+
+@dataclass(frozen=True)
+class Encoding:
+    """How the result is encoded: ``size`` as coded, even where the encoder needs it; ``tags`` of the coded colours."""
+
+    name: str
+    pixel_format: str
+    options: tuple[tuple[str, str], ...]
+    size: tuple[int, int]
+    time_base: Fraction
+    rate: Fraction
+    aspect: Fraction | None
+    tags: ColourTags
+    threads: int
+    notes: tuple[str, ...] = ()
+
+    def set_up(self, context: VideoCodecContext) -> None:
+        """Put everything on an encoder that is not open yet."""
+        context.width, context.height = self.size
+        context.pix_fmt, context.time_base, context.framerate = self.pixel_format, self.time_base, self.rate
+        context.sample_aspect_ratio = self.aspect or Fraction(0, 1)
+        context.thread_count, context.thread_type = self.threads, "AUTO"  # not slices: x264 would lose quality
+        context.flags |= Flags.frame_duration
+        self.tags.put_on(context)
+        context.options = dict(self.options)
+
+
+@dataclass(frozen=True)
+class EncoderWish:
+    """What is to be coded: ``working`` format, ``size``, times, colours; the caller's encoder and options."""
+
+    working: str
+    size: tuple[int, int]
+    time_base: Fraction
+    rate: Fraction
+    aspect: Fraction | None
+    tags: ColourTags
+    siting: str
+    name: str | None = None
+    options: tuple[tuple[str, str], ...] = ()
+    threads: int = 0
+
+
+def choose_encoding(wish: EncoderWish, container: Container) -> Encoding:
+    """The encoding for the wish, tried out. Raises ``BadInputError``."""
+    codec = _codec(wish.name, container)
+    pixel_format, lost = _pixel_format(codec, wish.working)
+    options = {**DEFAULT_OPTIONS.get(codec.name, {}), **_siting_option(wish), **dict(wish.options)}
+    notes = (f"{wish.working} became {pixel_format} for {codec.name}: {lost}",) if lost else ()
+    encoding = Encoding(
+        codec.name, pixel_format, tuple(options.items()), wish.size, wish.time_base, wish.rate, wish.aspect,
+        _coded_tags(wish, pixel_format), wish.threads, notes,
+    )  # fmt: skip
+    return _working_size(encoding)
+
+
+def _codec(name: str | None, container: Container) -> Codec:
+    for candidate in (name,) if name else container.encoders:
+        try:
+            codec = Codec(candidate, "w")
+        except UnknownCodecError:
+            continue
+        if codec.type != "video":
+            raise BadInputError(f"--encoder {candidate}: that is an encoder for {codec.type}; needed one for video")
+        return codec
+    if name is None:
+        raise BadInputError(f"this FFmpeg has no encoder for {container.format}; name one with --encoder")
+    near = difflib.get_close_matches(name, sorted(av.codec.codecs_available), n=3)
+    hint = f"; did you mean {' or '.join(near)}?" if near else ""
+    raise BadInputError(f"--encoder {name}: this FFmpeg has no such encoder{hint}")
+
+
+def _pixel_format(codec: Codec, working: str) -> tuple[str, str]:
+    """The encoder's nearest format and, in words, what is lost with it."""
+    offered = [form.name for form in codec.video_formats or []]
+    if not offered or working in offered:
+        return working, ""
+    usable = [name for name in offered if not name.startswith("yuvj") and _is_plain(name)]
+    best, loss = find_best_pix_fmt_of_list(usable, working, has_alpha=has_alpha(working))
+    if best is None:
+        raise BadInputError(f"--encoder {codec.name}: none of its pixel formats holds {working}; choose another")
+    return best.name, ", ".join(text for flag, text in LOSSES if loss & flag)
+
+
+def _is_plain(name: str) -> bool:
+    """A format in ordinary memory whose samples are those of one of the planar formats."""
+    try:
+        return working_format(name) in WORKING and name not in ("nv12", "nv21", "nv16", "nv20le")
+    except (BadInputError, ValueError):
+        return False
+
+
+def _coded_tags(wish: EncoderWish, pixel_format: str) -> ColourTags:
+    coded_rgb = is_rgb(working_format(pixel_format))
+    if coded_rgb == is_rgb(wish.working):
+        return wish.tags
+    return as_rgb(wish.tags) if coded_rgb else as_bt709(wish.tags)
+
+
+def _siting_option(wish: EncoderWish) -> dict[str, str]:
+    return {} if wish.siting == "left" else {"chroma_sample_location": wish.siting}
+
+
+def _working_size(encoding: Encoding) -> Encoding:
+    """The encoding as it is, or with even sides where the encoder refuses odd ones."""
+    width, height = encoding.size
+    even = replace(encoding, size=(width + width % 2, height + height % 2))
+    if even.size == encoding.size:
+        _try_out(encoding)
+        return encoding
+    try:
+        _try_out(encoding)
+        return encoding
+    except BadInputError:
+        _try_out(even)
+    text = f"{encoding.name} needs even sides: {width}x{height} was filled up to {even.size[0]}x{even.size[1]} by "
+    return replace(even, notes=(*encoding.notes, text + "repeating the last column or row"))
+
+
+def _try_out(encoding: Encoding) -> None:
+    context = CodecContext.create(encoding.name, "w")
+    assert isinstance(context, VideoCodecContext)
+    encoding.set_up(context)
+    width, height = encoding.size
+    doing = f"{encoding.name} can't encode {width}x{height} {encoding.pixel_format} with these options"
+    with ffmpeg_faults(BadInputError, doing):
+        context.open()
+    if context.options:
+        raise BadInputError(f"--encoder-option: {encoding.name} has no option {next(iter(context.options))!r}")

@@ -1,0 +1,154 @@
+"""One frame made larger: bicubic for all planes first, then the model's luma in place of the bicubic one."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+from av.video.frame import VideoFrame
+
+from subpixel.media.colour import FULL, ColourTags
+from subpixel.media.luma import LumaCode, put_rgb_luma, rgb_luma
+from subpixel.media.pixels import bits_of, is_rgb, like, plane_of, put_time, subsampling, time_of, working_format
+from subpixel.media.resample import Axis, resample
+from subpixel.media.scaling import Scaler, Shape
+from subpixel.media.siting import OFFSETS
+from subpixel.model import Model
+from subpixel.spec import Array
+
+HEADROOM = 1.1  # luma beyond white, kept while it is resized in 16 bits
+
+
+@dataclass(frozen=True)
+class Prepared:
+    """A frame in its planar working format, and the same enlarged by bicubic; both own their memory."""
+
+    lr: VideoFrame
+    base: VideoFrame
+
+
+class Preparer:
+    """Decoded frames to ``Prepared``; frames whose size or format changes mid-stream are fitted to one result."""
+
+    def __init__(self, tags: ColourTags, siting: str, size: tuple[int, int]) -> None:
+        self._tags, self._siting, self._size = tags, siting, size
+        self._makers: dict[tuple[int, int, str], tuple[Scaler | None, Scaler | None]] = {}
+
+    def __call__(self, frame: VideoFrame) -> Prepared:
+        """The frame's colour tags are the stream's from here on."""
+        key = frame.width, frame.height, frame.format.name
+        if key not in self._makers:
+            self._makers[key] = self._makers_for(*key)
+        to_working, enlarge = self._makers[key]
+        lr = to_working(frame) if to_working else _relabelled(frame)
+        return Prepared(lr, enlarge(lr) if enlarge else self._exactly(lr))
+
+    def _makers_for(self, width: int, height: int, name: str) -> tuple[Scaler | None, Scaler | None]:
+        raw = Shape(width, height, name, self._tags.range, self._tags.matrix, self._siting)
+        working = replace(raw, format=working_format(name))
+        plain = name.replace("yuvj", "yuv") == working.format
+        steps = subsampling(working.format)
+        fits = all(side % step == 0 for side, step in zip((width, height), steps, strict=True))
+        fits = fits and all(side % step == 0 for side, step in zip(self._size, steps, strict=True))
+        return None if plain else Scaler(raw, working), Scaler(working, working.sized(*self._size)) if fits else None
+
+    def _exactly(self, lr: VideoFrame) -> VideoFrame:
+        base, bits = like(lr, *self._size), bits_of(lr.format.name)
+        for index in range(len(lr.planes)):
+            plane = plane_of(lr, index)
+            is_chroma = index in (1, 2)
+            rows = self._axis(lr, base, 1, is_chroma)
+            plane_of(base, index)[:] = resample(plane, rows, self._axis(lr, base, 0, is_chroma), bits)
+        return base
+
+    def _axis(self, lr: VideoFrame, base: VideoFrame, which: int, is_chroma: bool) -> Axis:
+        wanted, given = (base.width, base.height)[which], (lr.width, lr.height)[which]
+        step = subsampling(lr.format.name)[which] if is_chroma else 1
+        return Axis(-(-wanted // step), wanted / given, step, OFFSETS[self._siting][which])
+
+
+def _relabelled(frame: VideoFrame) -> VideoFrame:
+    """FFmpeg's ``yuvj`` formats are the plain ones with the range in the name; libswscale would convert it."""
+    name = frame.format.name
+    if "yuvj" not in name:
+        return frame
+    plain = VideoFrame(frame.width, frame.height, name.replace("yuvj", "yuv"))
+    put_time(plain, time_of(frame))
+    for index in range(len(frame.planes)):
+        plane_of(plain, index)[:] = plane_of(frame, index)
+    return plain
+
+
+class Enlarger:
+    """The model's part: ``Prepared`` to the finished frame in the working format."""
+
+    def __init__(self, model: Model, working: str, tags: ColourTags, compare: bool = False) -> None:
+        self._model, self._compare = model, compare
+        self._rgb, self._bits = is_rgb(working), bits_of(working)
+        self._code = LumaCode(self._bits, tags.range == FULL)
+        self._resizers: dict[tuple[int, int, int, int, str], Scaler] = {}
+
+    def __call__(self, prepared: Prepared) -> VideoFrame:
+        """The frame of the base's size and time; twice as wide for a comparison. The base is used up."""
+        base = prepared.base
+        left = _copied(base) if self._compare else None
+        luma = self._fitted(self._model.upscale_luma(self._lr_luma(prepared.lr)), base)
+        if self._rgb:
+            put_rgb_luma(base, luma, self._bits)
+        else:
+            plane_of(base, 0)[:] = self._code.from_model(luma)
+        return beside(left, base) if left else base
+
+    def _lr_luma(self, lr: VideoFrame) -> Array:
+        return rgb_luma(lr, self._bits) if self._rgb else self._code.to_model(plane_of(lr, 0))
+
+    def _fitted(self, luma: Array, base: VideoFrame) -> Array:
+        """Resized exactly where the model's factor isn't the one wanted."""
+        if luma.shape == (base.height, base.width):
+            return luma
+        if luma.dtype == np.uint8:
+            return self._resized(luma, base, "gray")
+        codes = np.clip(np.rint(luma * np.float32(65535 / HEADROOM)), 0, 65535).astype(np.uint16)
+        return self._resized(codes, base, "gray16le") * np.float32(HEADROOM / 65535)
+
+    def _resized(self, codes: Array, base: VideoFrame, name: str) -> Array:
+        height, width = codes.shape
+        key = width, height, base.width, base.height, name
+        if key not in self._resizers:
+            given = Shape(width, height, name, FULL)
+            self._resizers[key] = Scaler(given, given.sized(base.width, base.height), "lanczos")
+        frame = VideoFrame(width, height, name)
+        plane_of(frame, 0)[:] = codes
+        return plane_of(self._resizers[key](frame), 0)
+
+
+def _copied(frame: VideoFrame) -> VideoFrame:
+    fresh = like(frame, frame.width, frame.height)
+    for index in range(len(frame.planes)):
+        plane_of(fresh, index)[:] = plane_of(frame, index)
+    return fresh
+
+
+def beside(left: VideoFrame, right: VideoFrame) -> VideoFrame:
+    """Two frames of one size side by side; each loses its last columns where they would not fill a chroma sample."""
+    step = subsampling(left.format.name)[0]
+    half = max(left.width // step * step, 1)
+    fresh = like(right, 2 * half, left.height)
+    for index in range(len(left.planes)):
+        target = plane_of(fresh, index)
+        middle = target.shape[1] // 2
+        target[:, :middle] = plane_of(left, index)[:, :middle]
+        target[:, middle:] = plane_of(right, index)[:, : target.shape[1] - middle]
+    return fresh
+
+
+def padded(frame: VideoFrame, width: int, height: int) -> VideoFrame:
+    """The frame with its last row and column repeated up to this size, for encoders that need even sides."""
+    if (frame.width, frame.height) == (width, height):
+        return frame
+    fresh = like(frame, width, height)
+    for index in range(len(frame.planes)):
+        source, target = plane_of(frame, index), plane_of(fresh, index)
+        down, right = target.shape[0] - source.shape[0], target.shape[1] - source.shape[1]
+        target[:] = np.pad(source, ((0, down), (0, right)), mode="edge")
+    return fresh

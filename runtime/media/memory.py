@@ -1,0 +1,20 @@
+"""Whether a result fits in memory, asked before work starts: an encoder holds dozens of frames at once."""
+
+from __future__ import annotations
+
+from subpixel.errors import BadInputError
+from subpixel.media.images_fit import free_bytes
+
+# Copies of a coded 4:2:0 frame alive at once: x264 veryfast with its references and lookahead takes about 45 at 4K, the
+# two channels and the model's float planes some 15 more.
+HELD_FRAMES = 60
+
+
+def refuse_too_large(size: tuple[int, int], sample_bytes: int) -> None:
+    """Raises ``BadInputError`` when frames of ``size`` (W, H) can't be worked on here."""
+    needed, free = HELD_FRAMES * size[0] * size[1] * sample_bytes * 3 // 2, free_bytes()
+    if free is not None and needed > free:
+        raise BadInputError(
+            f"frames of {size[0]}x{size[1]} need about {needed / 1e9:.1f} GB of memory, {free / 1e9:.1f} GB are free; "
+            "ask for a smaller result with --to or --size, or take a model of a smaller factor"
+        )

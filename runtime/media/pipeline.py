@@ -1,0 +1,146 @@
+"""Three stages side by side: decoding and bicubic, the model, encoding.
+
+Their libraries let go of the interpreter's lock. The model runs in the caller's thread, so that an interrupt reaches
+it. Memory is bounded by the two channels. A stage that fails stops the others, and its error is the one raised.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from av.packet import Packet
+from av.video.frame import VideoFrame
+
+from subpixel.media.channel import Channel, Stopped
+from subpixel.media.deinterlace import Deinterlacer
+from subpixel.media.enlarge import Enlarger, Prepared, Preparer
+from subpixel.media.reader import Item, Reader
+from subpixel.media.writer import Writer
+
+ROOM_BYTES = 48 << 20  # a channel's; about ten 1080p frames with their bicubic ones
+ROOM_FRAMES = 4
+
+
+@dataclass
+class Clock:
+    """Seconds spent in each stage, waiting not counted."""
+
+    decode: float = 0.0
+    chroma: float = 0.0
+    model: float = 0.0
+    encode: float = 0.0
+
+    @contextmanager
+    def on(self, stage: Literal["decode", "chroma", "model", "encode"]) -> Iterator[None]:
+        """Put the time of a block on the stage's account."""
+        started = time.perf_counter()
+        yield
+        setattr(self, stage, getattr(self, stage) + time.perf_counter() - started)
+
+
+@dataclass
+class Pipeline:
+    """Everything a run needs, each part used by one thread only."""
+
+    reader: Reader
+    deinterlacer: Deinterlacer
+    preparer: Preparer
+    enlarger: Enlarger
+    writer: Writer
+    progress: Callable[[int], None]
+
+    def run(self) -> tuple[int, Clock]:
+        """Work through the file; gives the number of frames and the times."""
+        self._frame_bytes = 4 * self.writer.frame_pixels
+        room = max(1, min(ROOM_BYTES, ROOM_FRAMES * self._frame_bytes))
+        self.clock = Clock()
+        self._faults: list[BaseException] = []
+        self._decoded: Channel[Prepared | Packet[Any]] = Channel(room)
+        self._enlarged: Channel[VideoFrame | Packet[Any]] = Channel(room)
+        threads = [self._thread(self._decode, "decode"), self._thread(self._encode, "encode")]
+        try:
+            count = self._enlarge()
+        except Stopped:
+            count = 0
+        except BaseException:
+            self._stop()
+            raise
+        finally:
+            for thread in threads:
+                thread.join()
+        if self._faults:
+            raise self._faults[0]
+        return count, self.clock
+
+    def _thread(self, work: Callable[[], None], name: str) -> threading.Thread:
+        def guarded() -> None:
+            try:
+                work()
+            except Stopped:
+                pass
+            except BaseException as fault:
+                self._faults.append(fault)
+                self._stop()
+
+        thread = threading.Thread(target=guarded, name=f"subpixel-{name}", daemon=True)
+        thread.start()
+        return thread
+
+    def _stop(self) -> None:
+        self._decoded.stop()
+        self._enlarged.stop()
+
+    def _decode(self) -> None:
+        for item in self._read():
+            if isinstance(item, Packet):
+                self._decoded.put(item, item.size)
+                continue
+            with self.clock.on("decode"):
+                frames = list(self.deinterlacer.push(item))
+            self._prepare(frames)
+        self._prepare(self.deinterlacer.flush())
+        self._decoded.end()
+
+    def _read(self) -> Iterator[Item]:
+        items = self.reader.items()
+        while True:
+            with self.clock.on("decode"):
+                item = next(items, None)
+            if item is None:
+                return
+            yield item
+
+    def _prepare(self, frames: Iterable[VideoFrame]) -> None:
+        for frame in frames:
+            with self.clock.on("chroma"):
+                prepared = self.preparer(frame)
+            self._decoded.put(prepared, self._frame_bytes)
+
+    def _enlarge(self) -> int:
+        count = 0
+        for item in self._decoded:
+            if isinstance(item, Packet):
+                self._enlarged.put(item, item.size)
+                continue
+            with self.clock.on("model"):
+                frame = self.enlarger(item)
+            self._enlarged.put(frame, self._frame_bytes)
+            count += 1
+            self.progress(count)
+        self._enlarged.end()
+        return count
+
+    def _encode(self) -> None:
+        for item in self._enlarged:
+            with self.clock.on("encode"):
+                if isinstance(item, Packet):
+                    self.writer.copy(item)
+                else:
+                    self.writer.encode(item)
+        with self.clock.on("encode"):
+            self.writer.finish()

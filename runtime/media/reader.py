@@ -1,0 +1,148 @@
+"""A video file read once from start to end: frames with sound times, the other streams' packets, and what was lost."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from fractions import Fraction
+from typing import Any, TypeAlias
+
+from av.container import InputContainer
+from av.error import FFmpegError
+from av.packet import Packet
+from av.video.frame import VideoFrame
+from av.video.stream import VideoStream
+
+from subpixel.media.probe import VideoInfo, is_picture
+
+Item: TypeAlias = "VideoFrame | Packet[Any]"
+SLACK_SECONDS = 1  # how far other streams may lag behind the video in the file
+END_SECONDS = Fraction(1, 2)  # a file that ends earlier than its header says by more than this was cut
+
+
+@dataclass
+class Losses:
+    """What was read, and what went wrong with it."""
+
+    broken_packets: int = 0
+    failed_decodes: int = 0
+    mended_times: int = 0
+    packets: int = 0
+    frames: int = 0
+    end: Fraction = Fraction(0)
+    fault: str = ""
+
+    def lines(self, info: VideoInfo, seconds: float | None, is_whole: bool) -> tuple[str, ...]:
+        """In words; ``is_whole``: the file was read to its end, not only a preview."""
+        found = []
+        if self.fault:
+            found.append(f"reading stopped: {self.fault}")
+        if self.broken_packets or self.failed_decodes:
+            found.append(f"{self.broken_packets + self.failed_decodes} damaged packets in the video")
+        if is_whole and info.frame_count > self.packets:
+            found.append(f"{info.frame_count - self.packets} of {info.frame_count} frames are missing from the file")
+        elif is_whole and seconds and not info.frame_count and seconds - self.end > max(END_SECONDS, 2 / info.rate):
+            found.append(f"the file ends at {float(self.end):.2f} s of {seconds:.2f} s")
+        return tuple(found)
+
+
+@dataclass
+class Reader:
+    """``container`` is open and at its start. ``until``: seconds from the first frame; ``None``: all."""
+
+    container: InputContainer
+    info: VideoInfo
+    wanted: frozenset[int]
+    until: Fraction | None = None
+    threads: int = 0
+    losses: Losses = field(default_factory=Losses)
+
+    def __post_init__(self) -> None:
+        stream = self.container.streams[self.info.index]
+        assert isinstance(stream, VideoStream)
+        self._stream = stream
+        stream.thread_type, stream.thread_count = "AUTO", self.threads
+        self._last_pts: int | None = None
+        self._limit: Fraction | None = None
+        self._video_done = False
+
+    def items(self) -> Iterator[Item]:
+        """Frames in order of showing, packets in the file's order; between them as the file has them."""
+        for packet in self._packets():
+            index = packet.stream.index  # an empty packet at the end has no number of its own
+            if index == self._stream.index:
+                yield from self._frames(packet)
+            elif index in self.wanted and packet.size and self._is_inside(packet):
+                yield packet
+            if self._is_past(packet):
+                return
+
+    def _packets(self) -> Iterator[Packet[Any]]:
+        """Until the end or the first fault, then one empty packet that drains the decoder."""
+        used = [s for s in self.container.streams if s.index in self.wanted or s.index == self._stream.index]
+        try:
+            yield from self.container.demux(used)
+        except FFmpegError as fault:
+            self.losses.fault = fault.strerror or str(fault)
+            drain: Packet[Any] = Packet()
+            drain.stream = self._stream
+            yield drain
+
+    def _frames(self, packet: Packet[Any]) -> Iterator[VideoFrame]:
+        is_drain = not packet.size and packet.dts is None and packet.pts is None
+        self.losses.packets += not is_drain
+        self.losses.broken_packets += packet.is_corrupt
+        if self._video_done or not (packet.size or is_drain):
+            return
+        try:
+            frames = self._stream.decode(None if is_drain else packet)
+        except FFmpegError:
+            self.losses.failed_decodes += 1
+            return
+        for frame in frames:
+            self._stamp(frame)
+            if self._limit is None and self.until is not None:
+                self._limit = self._seconds(frame) + self.until
+            if self._limit is not None and self._seconds(frame) >= self._limit:
+                self._video_done = True
+                return
+            self.losses.frames += 1
+            yield frame
+
+    def _stamp(self, frame: VideoFrame) -> None:
+        """Times that are missing or don't grow are mended, and counted."""
+        step = frame.duration or round(1 / self.info.rate / self.info.time_base) or 1
+        found = frame.pts if frame.pts is not None else frame.dts
+        if found is None or (self._last_pts is not None and found <= self._last_pts):
+            self.losses.mended_times += 1
+            found = 0 if self._last_pts is None else self._last_pts + step
+        frame.pts = self._last_pts = found
+        frame.time_base = self.info.time_base
+        self.losses.end = max(self.losses.end, (found + frame.duration) * self.info.time_base)
+
+    def _seconds(self, frame: VideoFrame) -> Fraction:
+        return (frame.pts or 0) * self.info.time_base
+
+    def _is_inside(self, packet: Packet[Any]) -> bool:
+        start = _start(packet)
+        if start is None or is_picture(packet.stream):
+            return True
+        self.losses.end = max(self.losses.end, start + (packet.duration or 0) * packet.time_base)
+        if self._limit is None:
+            return True
+        if start >= self._limit:
+            return False
+        if packet.stream.type == "subtitle" and packet.duration:
+            packet.duration = min(packet.duration, int((self._limit - start) / packet.time_base))
+        return True
+
+    def _is_past(self, packet: Packet[Any]) -> bool:
+        start = _start(packet)
+        return (
+            self._video_done and start is not None and self._limit is not None and (start > self._limit + SLACK_SECONDS)
+        )
+
+
+def _start(packet: Packet[Any]) -> Fraction | None:
+    ticks = packet.dts if packet.dts is not None else packet.pts
+    return None if ticks is None else ticks * packet.time_base

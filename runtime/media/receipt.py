@@ -1,0 +1,83 @@
+"""What was done to a video, in words and as a record."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from subpixel.engines.base import Receipt
+from subpixel.media.streams import Fate
+
+
+@dataclass(frozen=True)
+class StageTimes:
+    """Milliseconds of each stage for one frame; the stages run side by side, so they don't add up."""
+
+    decode: float
+    chroma: float
+    model: float
+    encode: float
+
+
+@dataclass(frozen=True)
+class VideoReport:
+    """The receipt of one video. Sizes are width, height.
+
+    ``receipt``: of the engine that ran; ``seconds``: by the clock, opening left out; ``streams``: what became of
+    each; ``notes``: what was assumed and converted; ``lost``: what is missing, empty when the work is complete.
+    """
+
+    source: str
+    target: str
+    model: str
+    scale: int
+    source_size: tuple[int, int]
+    target_size: tuple[int, int]
+    frames_in: int
+    frames_out: int
+    encoder: str
+    pixel_format: str
+    receipt: Receipt
+    seconds: float
+    stage_ms: StageTimes
+    streams: tuple[Fate, ...]
+    notes: tuple[str, ...]
+    lost: tuple[str, ...]
+
+    @property
+    def fps(self) -> float:
+        """Frames a second, over everything."""
+        return self.frames_out / self.seconds if self.seconds else 0.0
+
+    def lines(self) -> Iterator[str]:
+        """For people."""
+        yield f"{self.target}: {_size(self.target_size)}, {self.frames_out} frames, from {_size(self.source_size)}"
+        yield f"  model     {self.model} by {describe(self.receipt)}"
+        yield f"  encoder   {self.encoder}, {self.pixel_format}"
+        times = self.stage_ms
+        yield (
+            f"  speed     {self.fps:.1f} frames/s; ms a frame: decode {times.decode:.1f}, chroma {times.chroma:.1f}, "
+            f"model {times.model:.1f}, encode {times.encode:.1f} (side by side)"
+        )
+        for fate in self.streams:
+            yield f"  stream    {fate}"
+        for note in self.notes:
+            yield f"  note      {note}"
+        for loss in self.lost:
+            yield f"  LOST      {loss}"
+
+
+def describe(receipt: Receipt) -> str:
+    """An engine's receipt in one line."""
+    threads = f", {receipt.threads} threads" if receipt.threads else ""
+    text = (
+        f"{receipt.engine} {receipt.version} on {receipt.provider}, {receipt.precision}{threads}, "
+        f"variant {receipt.variant}"
+    )
+    if receipt.fallback is not None:
+        text += f"; {receipt.fallback.wanted} was asked for, but {receipt.fallback.reason}"
+    return text
+
+
+def _size(size: tuple[int, int]) -> str:
+    return f"{size[0]}x{size[1]}"

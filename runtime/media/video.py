@@ -1,0 +1,164 @@
+"""Enlarge a video file."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator
+from fractions import Fraction
+from pathlib import Path
+from typing import Any
+
+import av
+import numpy as np
+from numpy.typing import NDArray
+
+from subpixel.errors import BadInputError
+from subpixel.media.deinterlace import Deinterlacer
+from subpixel.media.enlarge import Enlarger, Preparer
+from subpixel.media.luma import LumaCode
+from subpixel.media.options import UpscaleOptions
+from subpixel.media.pipeline import Clock, Pipeline
+from subpixel.media.pixels import bits_of, is_rgb
+from subpixel.media.plan import Plan, make_plan
+from subpixel.media.probe import open_input, probe
+from subpixel.media.reader import Losses, Reader
+from subpixel.media.receipt import StageTimes, VideoReport
+from subpixel.media.streams import content_tags
+from subpixel.media.writer import Writer
+from subpixel.model import Model
+
+Progress = Callable[[int, int | None], None]
+
+
+def silent(done: int, expected: int | None) -> None:
+    """No progress."""
+
+
+def upscale_video(
+    model: Model, source: Path, target: Path, options: UpscaleOptions | None = None, progress: Progress = silent
+) -> VideoReport:
+    """Enlarge a video with an open model; ``target`` appears when it is complete.
+
+    ``progress`` is called with the frames done and those expected, if that is known. A damaged file is worked on as far
+    as it goes, and the report says what is lost. Raises ``BadInputError`` and its children before any work is done,
+    ``OutputError`` when the result can't be written; nothing is left behind then.
+    """
+    return run_plan(make_plan(source, target, model.scale, options or UpscaleOptions()), model, progress)
+
+
+def run_plan(plan: Plan, model: Model, progress: Progress = silent) -> VideoReport:
+    """Do what was planned."""
+    video, options = plan.source.video, plan.options
+    writer = Writer(plan.target, plan.container, plan.encoding, video)
+    deinterlacer = Deinterlacer(options.deinterlace, video.time_base)
+    with open_input(plan.source.path) as container:
+        kept = frozenset(fate.stream.index for fate in plan.fates if fate.action in ("copy", "convert"))
+        reader = Reader(container, video, kept, options.preview_seconds, options.threads)
+        writer.open(container, plan.fates, options.preview_seconds)
+        expected = _expected_frames(plan)
+        try:
+            started = time.perf_counter()
+            model.reset()
+            count, clock = Pipeline(
+                reader,
+                deinterlacer,
+                Preparer(video.tags, video.siting.name, plan.size),
+                Enlarger(model, video.working_format, video.tags, options.compare),
+                writer,
+                lambda done: progress(done, expected),
+            ).run()
+            seconds = time.perf_counter() - started
+            notes = (*plan.notes, *_findings(plan, reader.losses, deinterlacer.count, writer.path))
+            writer.publish()
+        finally:
+            writer.abort()
+    return _report(plan, model, count, clock, seconds, reader.losses, notes)
+
+
+def _expected_frames(plan: Plan) -> int | None:
+    expected, until = plan.source.video.expected_frames, plan.options.preview_seconds
+    if until is None:
+        return expected
+    shown = -(-until.numerator * plan.source.video.rate // until.denominator)
+    return int(min(shown, expected or shown))
+
+
+def _findings(plan: Plan, losses: Losses, deinterlaced: int, fresh: Path) -> Iterator[str]:
+    """What only the work itself, and a look into the new file, can tell."""
+    video = plan.source.video
+    if deinterlaced:
+        yield f"{deinterlaced} interlaced frames deinterlaced by bwdif, one for one"
+    elif video.is_interlaced:
+        yield "the video is interlaced and was taken as it is (--deinterlace off)"
+    if losses.mended_times:
+        yield f"{losses.mended_times} frame times were missing or ran backwards and were mended"
+    yield from _compared(plan, fresh)
+
+
+def _compared(plan: Plan, fresh: Path) -> Iterator[str]:
+    """Differences between the old file's head and the new one's."""
+    with open_input(plan.source.path) as before, open_input(fresh) as after:
+        lost = sorted(_keys(before.metadata) - _keys(after.metadata))
+        if lost:
+            yield f"tags that .{fresh.suffix.lstrip('.')} can't hold: {', '.join(lost)}"
+        old, new = before.streams[plan.source.video.index], after.streams.video[0]
+        if old.start_time is not None and new.start_time is not None and old.time_base and new.time_base:
+            shift = new.start_time * new.time_base - old.start_time * old.time_base
+            if abs(shift) > Fraction(1, 1000):
+                yield f"all streams begin {float(shift) * 1000:.0f} ms later: the new file can't hold times below zero"
+
+
+def _keys(metadata: dict[str, str]) -> set[str]:
+    return {key.lower() for key in content_tags(metadata)}
+
+
+def _report(
+    plan: Plan, model: Model, count: int, clock: Clock, seconds: float, losses: Losses, notes: tuple[str, ...]
+) -> VideoReport:
+    per_frame = 1000 / max(count, 1)
+    is_whole = plan.options.preview_seconds is None
+    video = plan.source.video
+    return VideoReport(
+        source=str(plan.source.path),
+        target=str(plan.target),
+        model=model.spec.name,
+        scale=model.scale,
+        source_size=video.size,
+        target_size=plan.encoding.size,
+        frames_in=losses.frames,
+        frames_out=count,
+        encoder=plan.encoding.name,
+        pixel_format=plan.encoding.pixel_format,
+        receipt=model.receipts[-1] if _runs_as_float(plan) else model.receipt,
+        seconds=seconds,
+        stage_ms=StageTimes(
+            clock.decode * per_frame, clock.chroma * per_frame, clock.model * per_frame, clock.encode * per_frame
+        ),
+        streams=plan.fates,
+        notes=notes,
+        lost=losses.lines(video, plan.source.seconds, is_whole),
+    )
+
+
+def _runs_as_float(plan: Plan) -> bool:
+    """Then the engine that was opened beside an 8-bit one, if there is one, did the work."""
+    video = plan.source.video
+    return is_rgb(video.working_format) or not LumaCode(bits_of(video.working_format), video.tags.is_full).is_direct
+
+
+def read_frames(path: str | Path) -> Iterator[NDArray[np.uint8]]:
+    """The frames of a video as RGB ``[H, W, 3]`` uint8, in order; for ``Model.upscale_video``.
+
+    Colours are converted by the stream's own matrix and range. Raises ``NotFoundError`` or ``BadInputError``.
+    """
+    path = Path(path)
+    info = probe(path).video
+    with open_input(path) as container:
+        reader = Reader(container, info, frozenset())
+        for item in reader.items():
+            if isinstance(item, av.VideoFrame):
+                item.colorspace, item.color_range = info.tags.matrix, info.tags.range
+                rgb: Any = item.to_ndarray(format="rgb24")
+                yield rgb
+        if reader.losses.fault and not reader.losses.packets:
+            raise BadInputError(f"{path} can't be decoded: {reader.losses.fault}")

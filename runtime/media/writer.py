@@ -1,0 +1,217 @@
+"""The new file: written under a passing name beside its place, renamed when it is complete, removed when it isn't."""
+
+from __future__ import annotations
+
+import contextlib
+import math
+import os
+from dataclasses import replace
+from fractions import Fraction
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, cast
+
+import av
+from av.container import InputContainer, OutputContainer
+from av.error import FFmpegError
+from av.packet import Packet
+from av.stream import Stream
+from av.video.frame import PictureType, VideoFrame
+from av.video.stream import VideoStream
+
+from subpixel.errors import BadInputError, OutputError
+from subpixel.media.containers import Container
+from subpixel.media.copying import Carrier, add_stream
+from subpixel.media.encoder import Encoding
+from subpixel.media.enlarge import padded
+from subpixel.media.faults import ffmpeg_faults, writing_fault
+from subpixel.media.probe import VideoInfo
+from subpixel.media.scaling import Scaler, Shape
+from subpixel.media.streams import Fate, content_tags, stream_tags
+
+if TYPE_CHECKING:
+    from av.container.core import Chapter
+
+LARGEST_TIMESCALE = 10_000_000
+# What iTunes-style MP4 metadata has a place for; other keys need QuickTime's free-form kind.
+ITUNES_KEYS = frozenset({
+    "title", "artist", "album_artist", "composer", "album", "date", "encoding_tool", "comment", "genre", "copyright",
+    "grouping", "lyrics", "description", "synopsis", "show", "episode_id", "network", "keywords", "episode_sort",
+    "season_number", "media_type", "hd_video", "gapless_playback", "compilation", "track", "disc", "creation_time",
+    "location", "make", "model", "language", "handler_name", "timecode",
+})  # fmt: skip
+
+
+class Writer:
+    """Made before work starts: opening it writes the header, and so finds out what the container refuses."""
+
+    def __init__(self, target: Path, container: Container, encoding: Encoding, info: VideoInfo) -> None:
+        place = Path(os.path.realpath(target))
+        self._target, self._place, self._container, self._encoding = target, place, container, encoding
+        self._info = info
+        self._fresh = place.with_name(f".{place.stem}.{os.getpid()}.part{place.suffix}")
+        self._output: OutputContainer | None = None
+        self._carriers: dict[int, Carrier] = {}
+        self._converter: Scaler | None = None
+
+    @property
+    def frame_pixels(self) -> int:
+        """Of a coded frame."""
+        return self._encoding.size[0] * self._encoding.size[1]
+
+    @property
+    def path(self) -> Path:
+        """Where the file is until it is complete."""
+        return self._fresh
+
+    def open(self, source: InputContainer, fates: tuple[Fate, ...], until: Fraction | None) -> None:
+        """Add all streams and write the header. Raises ``OutputError`` or ``BadInputError``; leaves nothing behind."""
+        try:
+            with self._fresh.open("xb"):
+                pass
+        except OSError as fault:
+            raise writing_fault(self._target, fault) from fault
+        try:
+            with ffmpeg_faults(BadInputError, f"a .{self._place.suffix.lstrip('.')} file can't be started with this"):
+                self._output = self._opened(source)
+                self._add_streams(source, fates)
+                self._add_chapters(source, until)
+                self._output.start_encoding()
+        except BaseException:
+            self.abort()
+            raise
+
+    def _opened(self, source: InputContainer) -> OutputContainer:
+        tags = content_tags(dict(source.metadata))
+        output = av.open(
+            f"file:{self._fresh}", "w", format=self._container.format, metadata_errors="surrogateescape",
+            container_options=self._muxer_options(source, tags),
+        )  # fmt: skip
+        output.metadata.update(tags)
+        return output
+
+    def _muxer_options(self, source: InputContainer, tags: dict[str, str]) -> dict[str, str]:
+        """MP4 rounds a stream's start to its movie clock: give it one in which all streams' times are whole."""
+        if self._container.format not in ("mp4", "mov"):
+            return {}
+        own = self._info.time_base.denominator
+        common = math.lcm(1000, own, *(s.time_base.denominator for s in source.streams.audio if s.time_base))
+        scale = common if common <= LARGEST_TIMESCALE else own
+        free_form = {} if {key.lower() for key in tags} <= ITUNES_KEYS else {"movflags": "use_metadata_tags"}
+        return {"movie_timescale": str(scale), **free_form}
+
+    def _add_streams(self, source: InputContainer, fates: tuple[Fate, ...]) -> None:
+        assert self._output is not None
+        for fate in fates:
+            stream = source.streams[fate.stream.index]
+            if fate.action == "enlarge":
+                self._video = self._add_video(stream)
+                continue
+            carrier = add_stream(stream, fate, self._output, self._container)
+            if carrier is not None:
+                self._carriers[stream.index] = carrier
+
+    def _add_video(self, source: Stream) -> VideoStream:
+        assert self._output is not None
+        stream = self._output.add_stream(self._encoding.name, rate=self._encoding.rate)
+        assert isinstance(stream, VideoStream)
+        self._encoding.set_up(stream.codec_context)
+        stream.time_base = self._encoding.time_base
+        stream.metadata.update(stream_tags(source, self._container))
+        stream.disposition = source.disposition
+        if self._info.matrix is not None:
+            stream.set_display_matrix(self._info.matrix)
+        return stream
+
+    def _add_chapters(self, source: InputContainer, until: Fraction | None) -> None:
+        assert self._output is not None
+        chapters = source.chapters()
+        if until is not None:
+            chapters = _cut_chapters(chapters, Fraction(source.start_time or 0, av.time_base) + until)
+        if chapters:
+            self._output.set_chapters(chapters)
+
+    def encode(self, frame: VideoFrame) -> None:
+        """Bring a frame to the encoder's size and format, encode it and write what is ready."""
+        frame = padded(frame, *self._encoding.size)
+        if frame.format.name != self._encoding.pixel_format:
+            frame = self._converted(frame)
+        frame.pict_type = PictureType.NONE  # else the old key frames would be forced on the encoder
+        self._encoding.tags.put_on(frame)
+        self._mux(self._video.encode(frame))
+
+    def _converted(self, frame: VideoFrame) -> VideoFrame:
+        if self._converter is None:
+            given, coded, siting = self._info.tags, self._encoding.tags, self._info.siting.name
+            shape = Shape(frame.width, frame.height, frame.format.name, given.range, given.matrix, siting)
+            wanted = replace(shape, format=self._encoding.pixel_format, range=coded.range, matrix=coded.matrix)
+            self._converter = Scaler(shape, wanted)
+        return self._converter(frame)
+
+    def copy(self, packet: Packet[Any]) -> None:
+        """Write a packet of another stream, converted where its fate says so."""
+        carrier = self._carriers.get(packet.stream_index)
+        if carrier is not None:
+            self._mux(carrier(packet))
+
+    def finish(self) -> None:
+        """Drain the encoder, write the end of the file, give it its name. Raises ``OutputError``."""
+        self._mux(self._video.encode(None))
+        try:
+            self._close()
+            with self._fresh.open("rb") as file:
+                os.fsync(file.fileno())
+        except (OSError, FFmpegError) as fault:
+            raise writing_fault(self._target, fault) from fault
+
+    def publish(self) -> None:
+        """The complete file takes its place."""
+        try:
+            self._fresh.replace(self._place)
+        except OSError as fault:
+            raise writing_fault(self._target, fault) from fault
+
+    def abort(self) -> None:
+        """Leave nothing behind; does nothing after ``publish``."""
+        with contextlib.suppress(OSError):
+            self._fresh.unlink(missing_ok=True)  # first, so that it is gone even if closing fails or hangs
+        with contextlib.suppress(Exception):
+            self._close()
+        self._fresh.unlink(missing_ok=True)
+
+    def _mux(self, packets: Any) -> None:
+        assert self._output is not None
+        try:
+            for packet in packets:
+                self._output.mux(packet)
+        except (OSError, FFmpegError) as fault:
+            raise writing_fault(self._target, fault) from fault
+
+    def _close(self) -> None:
+        if self._output is not None:
+            output, self._output = self._output, None
+            output.close()
+
+
+def _cut_chapters(chapters: list[Chapter], end: Fraction) -> list[Chapter]:
+    """Those that begin before ``end`` seconds, none reaching beyond it."""
+    found = []
+    for chapter in chapters:
+        last = int(end / (chapter["time_base"] or Fraction(1, 1000)))
+        if chapter["start"] < last:
+            found.append({**chapter, "end": min(chapter["end"], last)})
+    return cast("list[Chapter]", found)
+
+
+def check_target(source: Path, target: Path, overwrite: bool) -> None:
+    """Refuse a place that can't be written. Raises ``OutputError``."""
+    place = Path(os.path.realpath(target))
+    if place.exists() and source.exists() and place.samefile(source):
+        raise OutputError(f"{target} is the input itself; choose another name")
+    if place.is_dir():
+        raise OutputError(f"{target} is a folder; needed a file name")
+    if not place.parent.is_dir():
+        raise OutputError(f"{target}: there is no folder {place.parent}; make it first")
+    if place.exists() and not overwrite:
+        raise OutputError(f"{target} exists; choose another name or pass --overwrite")
+    if not os.access(place.parent, os.W_OK | os.X_OK):
+        raise OutputError(f"{target}: the folder {place.parent} can't be written; choose another place")
