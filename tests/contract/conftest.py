@@ -79,19 +79,21 @@ CASES = [(row.name, target, kind) for row in ENGINES for target in row.targets f
 
 
 @pytest.fixture(params=CASES, ids="-".join)
-def subject(
-    request: pytest.FixtureRequest, full_bundle: Bundle, expected: Expected, require: Callable[[str], None]
-) -> Subject:
+def subject(request: pytest.FixtureRequest, require: Callable[[str], None]) -> Subject:
     name, target, kind = request.param
     require(name)
     if name == "tensorrt":
         skip_without_gpu()
-    bundle = bicubic_bundle(3) if target == "procedure" else full_bundle
+    bundle, expected = (bicubic_bundle(3), bicubic) if target == "procedure" else exported(request)
     fitting = [v for v in bundle.manifest.variants if (v.target, v.precision, v.kind) == (target, "fp32", kind)]
     if not fitting:
         pytest.skip(f"no {kind} variant for {target}: its converter is not installed")
-    reference = bicubic if target == "procedure" else expected
-    return Subject(engine_row(name), bundle, fitting[0], reference, "cuda:0" if name == "tensorrt" else "cpu")
+    return Subject(engine_row(name), bundle, fitting[0], expected, "cuda:0" if name == "tensorrt" else "cpu")
+
+
+def exported(request: pytest.FixtureRequest) -> tuple[Bundle, Expected]:
+    """The bundle with every target and what it must give; made when the first engine needs it."""
+    return request.getfixturevalue("full_bundle"), request.getfixturevalue("expected")
 
 
 def skip_without_gpu() -> None:
