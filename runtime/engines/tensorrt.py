@@ -76,8 +76,12 @@ class TensorRtEngine:
         self._runtime = self._trt.Runtime(self._logger)
         self._sessions: list[Session] = []
         self._results: Arrays = {}
-        with faults_as(EngineError, f"{self._name} can't open {spec.name} ({variant.id})"):
-            first = self._add_session(profile_for(1, *(variant.shapes or request.frame_size)))
+        try:
+            with faults_as(EngineError, f"{self._name} can't open {spec.name} ({variant.id})"):
+                first = self._add_session(profile_for(1, *(variant.shapes or request.frame_size)))
+        except EngineError:
+            self.close()
+            raise
         self.receipt = self._receipt(first, started)
 
     @property

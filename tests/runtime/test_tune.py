@@ -15,6 +15,7 @@ import pytest
 import subpixel
 from subpixel import tune
 from subpixel.bundle import Bundle
+from subpixel.cache import cache_folder
 from subpixel.catalogue import bicubic_bundle
 from subpixel.choice import Candidate, Wish, candidates
 from subpixel.engines.base import Receipt, Request
@@ -155,7 +156,7 @@ def test_another_file_or_another_candidate_is_measured_anew(clock: Clock) -> Non
 def test_a_damaged_cache_is_as_good_as_none(clock: Clock, text: bytes) -> None:
     found = [timed(clock, "eight", 0.03), timed(clock, "nine", 0.01)]
     tune.best_first(found, Wish(), SIZE, tune=True)
-    (file,) = (f for f in (tune.cache_folder() / "tuned").iterdir() if b"eight" in f.read_bytes())
+    (file,) = (f for f in (cache_folder() / "tuned").iterdir() if b"eight" in f.read_bytes())
     good = file.read_bytes()
     file.write_bytes(text)
     assert tune.remembered(found, Wish(), SIZE) is None
