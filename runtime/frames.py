@@ -4,27 +4,35 @@ from __future__ import annotations
 
 import numpy as np
 
+from subpixel.errors import BundleError
 from subpixel.spec import Array, TensorSpec
 
-CHANNELS_LAST_TO_FIRST = {"NHWC": (0, 3, 1, 2), "NCHW": (0, 1, 2, 3)}
-CHANNELS_FIRST_TO_LAST = {"NHWC": (0, 2, 3, 1), "NCHW": (0, 1, 2, 3)}
+PLANES = "NCHW"
 
 
 def to_tensor(planes: Array, spec: TensorSpec) -> Array:
     """``planes`` ``[C, H, W]``, uint8 (0..255) or float32 ([0, 1]), as a tensor of batch 1; a view if it can be."""
-    tensor = np.transpose(planes[None], CHANNELS_FIRST_TO_LAST[spec.axes])
+    tensor = np.transpose(planes[None], _order(PLANES, spec.axes, spec))
     return np.ascontiguousarray(_encode(tensor, spec))
 
 
 def from_tensor(tensor: Array, spec: TensorSpec, dtype: type[np.uint8] | type[np.float32]) -> Array:
     """The planes ``[C, H, W]`` of a tensor of batch 1, as uint8 (rounded, clipped) or float32; may be a view."""
-    return _decode(np.transpose(tensor, CHANNELS_LAST_TO_FIRST[spec.axes])[0], spec, dtype)
+    return _decode(np.transpose(tensor, _order(spec.axes, PLANES, spec))[0], spec, dtype)
+
+
+def _order(come: str, go: str, spec: TensorSpec) -> tuple[int, ...]:
+    if sorted(come) != sorted(go):
+        raise BundleError(f"tensor {spec.name!r} has the axes {spec.axes}; an image needs N, C, H and W")
+    return tuple(come.index(axis) for axis in go)
 
 
 def _encode(pixels: Array, spec: TensorSpec) -> Array:
     if spec.dtype == "uint8":
         return pixels if pixels.dtype == np.uint8 else _to_u8(pixels * np.float32(255))
     real = pixels.astype(np.float32) / np.float32(255) if pixels.dtype == np.uint8 else pixels.astype(np.float32)
+    if (spec.low, spec.high) != (0, 1):
+        real = real * np.float32(spec.high - spec.low) + np.float32(spec.low)
     if spec.quantisation is None:
         return real.astype(spec.dtype, copy=False)
     limits = np.iinfo(spec.dtype)
@@ -39,6 +47,8 @@ def _decode(values: Array, spec: TensorSpec, dtype: type[np.uint8] | type[np.flo
     real = values.astype(np.float32, copy=False)
     if spec.quantisation is not None:
         real = (real - np.float32(spec.quantisation.zero_point)) * np.float32(spec.quantisation.scale)
+    if (spec.low, spec.high) != (0, 1):
+        real = (real - np.float32(spec.low)) / np.float32(spec.high - spec.low)
     return _to_u8(real * np.float32(255)) if dtype is np.uint8 else real
 
 
