@@ -5,6 +5,7 @@ from __future__ import annotations
 import types
 from collections.abc import Mapping
 from dataclasses import MISSING, fields, is_dataclass
+from functools import cache
 from math import isfinite
 from typing import Any, Literal, TypeVar, Union, get_args, get_origin, get_type_hints
 
@@ -35,7 +36,7 @@ def from_json(kind: type[T], data: object, where: str = "") -> T:
     """Build the dataclass ``kind`` from parsed JSON. Raises ``RecordError``."""
     if not isinstance(data, Mapping):
         raise RecordError(f"{where or 'top level'}: found {type(data).__name__}, needed an object")
-    hints = get_type_hints(kind)
+    hints = _hints(kind)
     known = {f.name: f for f in fields(kind)}  # type: ignore[arg-type]
     unknown = sorted(set(data) - set(known))
     if unknown:
@@ -46,6 +47,12 @@ def from_json(kind: type[T], data: object, where: str = "") -> T:
     if absent:
         raise RecordError(f"{where or 'top level'}: {absent[0]!r} is missing")
     return kind(**found)
+
+
+@cache
+def _hints(kind: type) -> dict[str, Any]:
+    """The annotations are text; turning them into types takes longer than all the rest."""
+    return get_type_hints(kind)
 
 
 def _value(hint: Any, data: object, where: str) -> object:
