@@ -77,9 +77,9 @@ def file_record(path: str, data: bytes) -> FileRecord:
 
 def load(path: Path) -> Bundle:
     """Read a bundle folder or ``.spx`` file. Raises ``NotFoundError`` or ``BundleError``."""
-    if not path.exists():
-        raise NotFoundError(f"{path}: no such bundle; needed a folder with {MANIFEST_NAME} or a {SUFFIX} file")
     with faults_as(BundleError, f"{path} can't be read as a bundle"):
+        if not path.exists():
+            raise NotFoundError(f"{path}: no such bundle; needed a folder with {MANIFEST_NAME} or a {SUFFIX} file")
         bundle = _load_folder(path) if path.is_dir() else _load_zip(path)
         _refuse_external_data(bundle, path)
     return bundle
@@ -173,11 +173,11 @@ def save(bundle: Bundle, path: Path, overwrite: bool = False) -> Bundle:
     Raises ``OutputError``, or ``BundleError`` for a bundle that `load` would refuse.
     """
     manifests.check(bundle.manifest, bundle.spec.name)
-    if path.exists() and not overwrite:
-        raise OutputError(f"{path} exists; choose another name or pass --overwrite")
-    if path.is_dir():
-        _refuse_strangers(path)
     with faults_as(OutputError, f"{path} can't be written"):
+        if path.exists() and not overwrite:
+            raise OutputError(f"{path} exists; choose another name or pass --overwrite")
+        if path.is_dir():
+            _refuse_strangers(path)
         _write_whole(bundle, Path(os.path.realpath(path)))
     return replace(bundle, path=path)
 

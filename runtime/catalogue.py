@@ -28,9 +28,8 @@ def find(name_or_path: str | Path) -> Bundle:
     bicubic = BICUBIC_NAME.fullmatch(text)
     if bicubic and 1 <= int(bicubic.group(1)) <= 16:
         return bicubic_bundle(int(bicubic.group(1)))
-    shipped = SHIPPED / f"{text}{SUFFIX}"
-    if "/" not in text and shipped.is_file():
-        return load(shipped)
+    if text in shipped_names():
+        return load(SHIPPED / f"{text}{SUFFIX}")
     if text and _exists(Path(text)):
         return load(Path(text))
     raise NotFoundError(f"no model {text!r}: neither a shipped name nor a path; {_suggestion(text)}")
