@@ -78,7 +78,7 @@ def upscale(source: str, target: str, as_json: bool, quiet: bool, **given: Any) 
     """
     output = Output(as_json, quiet)
     options = _options(given)
-    with _terminated_like_interrupted(), _progress(output, Path(source).name) as progress:
+    with _terminated_like_interrupted(), progress_for(output, Path(source).name) as progress:
         report = upscale_file(Path(source), Path(target), options, progress=progress)
     for line in _lines(report):
         output.say(line)
@@ -139,7 +139,7 @@ def _terminated_like_interrupted() -> Iterator[None]:
 
 
 @contextmanager
-def _progress(output: Output, name: str) -> Iterator[Callable[[int, int | None], None]]:
+def progress_for(output: Output, name: str) -> Iterator[Callable[[int, int | None], None]]:
     """A bar with frames a second and the time left on a terminal, a line now and then elsewhere, nothing when quiet."""
     if output.quiet:
         yield lambda done, expected: None
