@@ -88,7 +88,10 @@ class Row:
 
 @dataclass(frozen=True)
 class JobRow:
-    """The whole job with a bundle's fastest trusted variant. ``clip``: what was enlarged, in words."""
+    """The whole job on the engine of a bundle's fastest trusted variant. ``clip``: what was enlarged, in words.
+
+    ``variant``: the one that really ran, as the verb's receipt says.
+    """
 
     bundle: str
     engine: str
@@ -242,7 +245,8 @@ def _job(job: JobRow, precision: str, settings: Settings, folder: Path) -> JobRo
     found = replace(job, clip=words, remark=_in_process_remark(answer.in_process))
     if answer.figures is None:
         return replace(found, status="failed", reason=answer.fault)
-    return replace(found, status="ok", figures=answer.figures)
+    receipt = answer.figures.upscale.get("receipt") or {}
+    return replace(found, status="ok", figures=answer.figures, variant=receipt.get("variant") or job.variant)
 
 
 def _clip(settings: Settings, folder: Path) -> tuple[Path, str]:

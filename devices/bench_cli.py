@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import click
@@ -96,10 +96,15 @@ def tables(rows: Sequence[Row], jobs: Sequence[JobRow]) -> RenderableType:
     parts.append(Text(LEGEND, style="dim"))
     if jobs:
         parts.append(job_table(jobs))
-    told = [(f"{r.case.engine} {r.case.variant}", r.reason, r.remark) for r in rows]
-    told += [(f"job {j.bundle}", j.reason, j.remark) for j in jobs]
-    parts += [Text(f"{name}: {text}") for name, reason, remark in told for text in (reason, remark) if text]
-    return Group(*parts)
+    return Group(*parts, *(Text(line) for line in remarks(rows, jobs)))
+
+
+def remarks(rows: Sequence[Row], jobs: Sequence[JobRow]) -> Iterator[str]:
+    """Reasons and remarks in full, each once with all that it holds for."""
+    told = [(f"{r.case.variant} on {r.case.engine}", text) for r in rows for text in (r.reason, r.remark)]
+    told += [(f"whole job of {j.bundle}", text) for j in jobs for text in (j.reason, j.remark)]
+    for text in dict.fromkeys(text for _, text in told if text):
+        yield f"{', '.join(name for name, other in told if other == text)}: {text}"
 
 
 def variant_table(rows: Sequence[Row]) -> Table:

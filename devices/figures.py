@@ -69,7 +69,10 @@ class JobRequest:
 
 @dataclass(frozen=True)
 class JobFigures:
-    """The whole job, from starting Python to the finished file. ``upscale``: what the verb itself answered."""
+    """``seconds``: the whole job, from starting Python to the finished file. ``upscale``: what the verb answered.
+
+    ``fps``: by the verb's own clock, which leaves opening and tuning out; by ``seconds`` where it doesn't tell.
+    """
 
     seconds: float
     frames: int

@@ -90,18 +90,21 @@ def measure_job(request: JobRequest, started: float) -> JobFigures:
     said = io.StringIO()
     with redirect_stdout(said):
         code = cli.main(arguments, prog_name="subpixel", standalone_mode=False)
-    seconds = time.time() - started
-    out = Path(request.out)
+    seconds, out, report = time.time() - started, Path(request.out), _json_object(said.getvalue())
     frames = count_frames(out)
     return JobFigures(
         seconds=seconds,
         frames=frames,
-        fps=frames / seconds,
+        fps=frames / _number(report.get("seconds"), seconds),
         peak_rss_bytes=peak_rss_bytes(),
         out_bytes=out.stat().st_size,
         exit_code=code if isinstance(code, int) else 0,
-        upscale=_json_object(said.getvalue()),
+        upscale=report,
     )
+
+
+def _number(found: object, instead: float) -> float:
+    return float(found) if isinstance(found, (int, float)) and found > 0 else instead
 
 
 def _json_object(text: str) -> Mapping[str, Any]:

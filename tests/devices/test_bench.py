@@ -97,7 +97,7 @@ def test_a_variant_without_evidence_is_measured_and_marked(report: dict[str, Any
 def test_bicubic_stands_beside_the_model(report: dict[str, Any]) -> None:
     found = rows(report, engine="bicubic")
     assert {row["case"]["bundle"] for row in found} == {"bicubic-x3"}
-    assert all(row["status"] == "ok" for row in found)
+    assert [(row["status"], row["reason"]) for row in found] == [("ok", "")] * 2
 
 
 def test_the_machine_and_the_settings_are_part_of_the_report(report: dict[str, Any]) -> None:
@@ -108,15 +108,19 @@ def test_the_machine_and_the_settings_are_part_of_the_report(report: dict[str, A
 def test_the_whole_job_is_measured_with_a_trusted_variant(report: dict[str, Any]) -> None:
     (job,) = report["jobs"]
     assert job["status"] == "ok", job["reason"]
-    assert job["variant"] not in ("onnx-untried", "litert-fp32")
-    assert job["figures"]["frames"] == 2
-    assert job["figures"]["fps"] > 0 and job["figures"]["out_bytes"] > 0 and job["figures"]["exit_code"] == 0
+    assert job["variant"] in ("onnx-fp32", "onnx-fp32-u8")
+    figures = job["figures"]
+    assert (figures["frames"], figures["exit_code"]) == (2, 0)
+    assert figures["fps"] > figures["frames"] / figures["seconds"] and figures["out_bytes"] > 0
+    assert figures["upscale"]["target_size"] == [3 * WIDTH, 3 * HEIGHT]
+    assert figures["upscale"]["receipt"]["engine"] == job["engine"]
 
 
-def test_the_table_is_for_people_and_a_clip_can_be_given(samples: Path) -> None:
-    clip = str(samples / "no-such-clip.mp4")
-    done = run("bicubic-x2", "--size", "32x24", "--seconds", "0.05", "--clip", clip)
-    assert (done.returncode, "no such file" in done.stderr) == (2, True)
+def test_the_table_is_for_people_and_a_clip_can_be_given(tmp_path: Path) -> None:
+    make_clip(tmp_path / "mine.mp4", 32, 24, 0.2)
+    done = run("bicubic-x2", "--size", "32x24", "--seconds", "0.05", "--clip", str(tmp_path / "mine.mp4"))
+    assert done.returncode == 0, done.stderr
+    assert "procedure-fp32-u8" in done.stdout and "mine.mp4" in done.stdout and "whole job" in done.stdout
 
 
 @pytest.mark.parametrize(
@@ -125,6 +129,7 @@ def test_the_table_is_for_people_and_a_clip_can_be_given(samples: Path) -> None:
         (("--size", "640"), "needed width x height"),
         (("--size", "0x48"), "needed width x height"),
         (("--seconds", "0"), "needed more than 0"),
+        (("--clip", "no-such-clip.mp4"), "no such file"),
         (("espcn-x99",), "no model 'espcn-x99'"),
     ],
 )
