@@ -11,10 +11,12 @@ from subpixel.engines.base import Engine, Precision, Request
 from subpixel.engines.checked import CheckedEngine
 from subpixel.engines.table import ENGINES, EngineRow, engine_row
 from subpixel.errors import BundleError, missing_package
-from subpixel.evidence import is_trusted
+from subpixel.evidence import evidence_of, is_trusted
+from subpixel.quality.gates import all_passed
 from subpixel.spec import Kind, Variant
 from subpixel.tiles import TILE_PX, WHOLE_LIMIT_PX
 
+BUILT = "parsed and built"
 KIND_ORDER: tuple[Kind, ...] = ("u8", "quantised", "float")
 
 
@@ -57,8 +59,9 @@ class Candidate:
 def candidates(bundle: Bundle, wish: Wish) -> list[Candidate]:
     """All that fit the wish, the first to be taken when nothing was measured; int8 comes last.
 
-    Only trusted ones (evidence passed), unless a variant or int8 was asked for: then the trusted come first. Raises
-    ``BundleError`` when the bundle has nothing that fits, ``MissingPackageError`` when only the library is missing.
+    Only trusted ones (evidence passed), unless a variant or int8 was asked for: then the trusted come first. An engine
+    that was named may also take what was only parsed and built where it was made: TensorRT's, before `check` ran here.
+    Raises ``BundleError`` when nothing in the bundle fits, ``MissingPackageError`` when only the library is missing.
     """
     if wish.engine == "bicubic" and bundle.spec.family != "procedure":
         bundle = bicubic_bundle(bundle.spec.scale)
@@ -99,7 +102,13 @@ def _fits(bundle: Bundle, variant: Variant, wish: Wish) -> bool:
     if wish.precision == "int8":
         return variant.precision == "int8"
     fits = wish.precision == "auto" or variant.precision in (wish.precision, "fp32")
-    return fits and is_trusted(bundle, variant)
+    return fits and (is_trusted(bundle, variant) or (wish.engine is not None and is_built(bundle, variant)))
+
+
+def is_built(bundle: Bundle, variant: Variant) -> bool:
+    """Whether all that could be shown without the variant's own device was shown, and nothing failed."""
+    evidence = evidence_of(bundle, variant)
+    return evidence is not None and evidence.status == BUILT and all_passed(evidence.verdicts)
 
 
 def _nothing_fits(bundle: Bundle, wish: Wish) -> str:

@@ -69,6 +69,18 @@ def test_parsed_and_built_is_not_passed(tiny_bundle: Bundle) -> None:
     assert "onnx-fp32-u8" not in {c.variant.id for c in candidates(built, Wish())}
 
 
+def test_a_named_engine_may_take_what_was_only_parsed_and_built(tiny_bundle: Bundle) -> None:
+    digest = tiny_bundle.manifest.variant("onnx-fp32-u8").file.sha256
+    wish = Wish(engine="onnxruntime")
+    for status, verdict, taken in (
+        ("parsed and built", PASSED, True),
+        ("parsed and built", FAILED, False),
+        ("not built", PASSED, False),
+    ):
+        bundle = with_evidence(tiny_bundle, Evidence("onnx-fp32-u8", digest, (verdict,), status=status))
+        assert ("onnx-fp32-u8" in {c.variant.id for c in candidates(bundle, wish)}) is taken
+
+
 def test_a_bundle_without_evidence_says_how_to_get_it(tiny_bundle: Bundle) -> None:
     ids = [v.id for v in tiny_bundle.manifest.variants]
     with pytest.raises(BundleError, match="no trusted variant.*subpixel check"):
