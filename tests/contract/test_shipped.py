@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import pytest
@@ -20,6 +20,7 @@ from subpixel.quality.metrics import psnr_db
 from subpixel.spec import Array, Variant
 
 LEAST_DB = {"fp32": 58.0, "fp16": 50.0, "bf16": 50.0, "int8": 40.0}  # against fp32; 58.9 dB is rounding to 8 bit alone
+AUTO: Precision = "auto"
 ROWS = [row for row in ENGINES if row.packages]
 
 
@@ -28,7 +29,8 @@ def picture(height: int = 90, width: int = 120) -> Array:
     y, x = np.mgrid[:height, :width]
     waves = 128 + 60 * np.sin(x / 9.0) * np.cos(y / 7.0) + 30 * np.sin((x + 2 * y) / 23.0)
     noisy = waves + np.random.default_rng(3).normal(0, 2, waves.shape)
-    return np.clip(np.rint(noisy), 16, 235).astype(np.uint8)[None]
+    levels: Array = np.clip(np.rint(noisy), 16, 235).astype(np.uint8)[None]
+    return levels
 
 
 def enlarged(row: EngineRow, bundle: Bundle, variant: Variant, precision: Precision) -> tuple[Any, str]:
@@ -53,12 +55,12 @@ def test_shipped_variants_give_what_their_reference_gives(
     assert fitting, f"{name} has nothing for {row.name}"
     reference, _ = enlarged(next(r for r in ENGINES if r.name == "onnxruntime"), bundle, bundle.reference, "fp32")
     for variant in fitting:
-        for precision in dict.fromkeys((variant.precision, "auto")):
+        for precision in (cast(Precision, variant.precision), AUTO):
             try:
                 found, ran = enlarged(row, bundle, variant, precision)
             except DeviceError as fault:
                 pytest.skip(f"{variant.id}: {fault}")
-            assert ran == variant.precision or precision == "auto"
+            assert ran == variant.precision or precision == AUTO
             assert psnr_db(found, reference) >= LEAST_DB[ran], f"{variant.id} in {ran}"
 
 
