@@ -67,7 +67,12 @@ def windows(
 def run_tiled(
     planes: Array, scale: int, tile: tuple[int, int], halo: int, run: Callable[[Array], Array], multiple: int = 1
 ) -> Array:
-    """``run`` (``[C, h, w]`` to ``[C, s h, s w]``) over all tiles of ``planes`` ``[C, H, W]``."""
+    """``run`` (``[C, h, w]`` to ``[C, s h, s w]``) over all tiles of ``planes`` ``[C, H, W]``.
+
+    Raises ``BadInputError`` for an empty frame and for tiles without room for their halo.
+    """
+    if planes.size == 0:
+        raise BadInputError("an empty frame can't be tiled; needed at least 1x1")
     result: Array | None = None
     for row, column in windows(planes.shape[1], planes.shape[2], tile, halo, multiple):
         piece = run(planes[:, row.start : row.stop, column.start : column.stop])
@@ -75,6 +80,5 @@ def run_tiled(
             shape = (piece.shape[0], planes.shape[1] * scale, planes.shape[2] * scale)
             result = np.empty(shape, piece.dtype)
         result[:, row.output(scale), column.output(scale)] = piece[:, row.kept(scale), column.kept(scale)]
-    if result is None:
-        raise BadInputError("an empty frame can't be tiled; needed at least 1x1")
+    assert result is not None
     return result
