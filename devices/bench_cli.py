@@ -101,10 +101,15 @@ def tables(rows: Sequence[Row], jobs: Sequence[JobRow]) -> RenderableType:
 
 def remarks(rows: Sequence[Row], jobs: Sequence[JobRow]) -> Iterator[str]:
     """Reasons and remarks in full, each once with all that it holds for."""
-    told = [(f"{r.case.variant} on {r.case.engine}", text) for r in rows for text in (r.reason, r.remark)]
+    told = [(_whom(r), text) for r in rows for text in (r.reason, r.remark)]
     told += [(f"whole job of {j.bundle}", text) for j in jobs for text in (j.reason, j.remark)]
     for text in dict.fromkeys(text for _, text in told if text):
-        yield f"{', '.join(name for name, other in told if other == text)}: {text}"
+        yield f"{', '.join(dict.fromkeys(name for name, other in told if other == text))}: {text}"
+
+
+def _whom(row: Row) -> str:
+    """What is skipped is skipped for the whole engine."""
+    return row.case.engine if row.status == "skipped" else f"{row.case.variant} on {row.case.engine}"
 
 
 def variant_table(rows: Sequence[Row]) -> Table:
@@ -112,7 +117,7 @@ def variant_table(rows: Sequence[Row]) -> Table:
     table = Table(box=None, pad_edge=False)
     for name in ("variant", "engine"):
         table.add_column(name, no_wrap=True)
-    table.add_column("what ran", overflow="fold")
+    table.add_column("what ran", overflow="fold", min_width=len("skipped"))
     for name in ("cold", "p50", "p90", "fps", "MiB", "dB"):
         table.add_column(name, justify="right", no_wrap=True)
     table.add_column("", no_wrap=True)
