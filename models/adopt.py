@@ -1,6 +1,8 @@
 """``python -m subpixel.models.adopt``: make a finished training the committed weights, with its card and curve.
 
 Example:  python -m subpixel.models.adopt espcn --scale 3 --run runs/espcn-x3 --command "subpixel train espcn ..."
+
+A training in stages, each started with --init from the one before: --run and --command once a stage, in order.
 """
 
 from __future__ import annotations
@@ -28,21 +30,22 @@ SETS = ("set5", "set14", "b100")
 @click.command()
 @click.argument("name")
 @click.option("--scale", type=int, required=True)
-@click.option("--run", "run_folder", type=Path, required=True, help="The --out folder of the training.")
-@click.option("--command", required=True, help="The command that made it, for the card.")
+@click.option("--run", "runs", type=Path, multiple=True, required=True, help="The --out folder of a stage.")
+@click.option("--command", "commands", multiple=True, required=True, help="The command of that stage, for the card.")
 @click.option("--into", type=Path, default=WEIGHTS, help="Where the committed weights lie [the package's].")
-def adopt(name: str, scale: int, run_folder: Path, command: str, into: Path) -> None:
+def adopt(name: str, scale: int, runs: tuple[Path, ...], commands: tuple[str, ...], into: Path) -> None:
     """Copy weights, measure them on the sets of the card, write card and curve."""
     full_name = f"{name}-x{scale}"
-    state = torch.load(run_folder / CHECKPOINT, weights_only=True)
-    progress = read_progress(json.loads(state["progress"]))
-    shutil.copyfile(run_folder / WEIGHTS_FILE, into / f"{full_name}.safetensors")
+    stages = [read_stage(folder) for folder in runs]
+    progress = joined(stages)
+    shutil.copyfile(runs[-1] / WEIGHTS_FILE, into / f"{full_name}.safetensors")
     model = trained(name, scale, into / f"{full_name}.safetensors")
     upscalers: dict[str, Upscaler] = {"bicubic": Bicubic(scale), full_name: TorchUpscaler(model.module())}
     rows = [row for set_name in SETS for row in score_set(upscalers, set_name, scale)]
     record = CardRecord(
         name=full_name,
-        command=command,
+        commands=commands,
+        stage_steps=tuple(stage.step for stage in stages),
         hours=progress.seconds / 3600,
         machine=cpu_model(),
         weights_sha256=model.weights_sha256,
@@ -50,13 +53,31 @@ def adopt(name: str, scale: int, run_folder: Path, command: str, into: Path) -> 
         figures=figures_of(rows),
         paper=architecture(name).paper,
         paper_psnr_db=PAPER_SET5_DB.get(full_name),
-        verdict=verdict(progress, json.loads(state["recipe"])["steps"]),
+        verdict=verdict(stages[-1], steps_asked(runs[-1])),
     )
     write_card(record, into)
-    write_curve(progress, run_folder, full_name)
-    for suffix in ("csv", "png"):
-        shutil.copyfile(run_folder / f"curve.{suffix}", into / f"{full_name}.curve.{suffix}")
+    write_curve(progress, into, full_name, stem=f"{full_name}.curve")
     print("\n".join(f"{f.set_name}: {f.psnr_db:.3f} dB" for f in record.figures))
+
+
+def read_stage(folder: Path) -> Progress:
+    """What a stage's checkpoint tells of its progress."""
+    return read_progress(json.loads(torch.load(folder / CHECKPOINT, weights_only=True)["progress"]))
+
+
+def steps_asked(folder: Path) -> int:
+    """The steps that the stage's recipe asked for."""
+    return int(json.loads(torch.load(folder / CHECKPOINT, weights_only=True)["recipe"])["steps"])
+
+
+def joined(stages: list[Progress]) -> Progress:
+    """One progress for all stages: steps, seconds and curve points counted on; first losses of the first."""
+    whole = Progress(first_losses=stages[0].first_losses)
+    for stage in stages:
+        whole.points += [(whole.step + s, whole.seconds + t, loss, db) for s, t, loss, db in stage.points]
+        whole.step += stage.step
+        whole.seconds += stage.seconds
+    return whole
 
 
 def verdict(progress: Progress, steps: int) -> str:

@@ -35,11 +35,14 @@ class Figure:
 class CardRecord:
     """What is kept beside the weights as JSON; the Markdown is made from it.
 
-    ``first_losses``: of the first steps, so that a test can repeat them; ``hours``: of one thread of ``machine``.
+    ``commands``: one for each stage, the next starting from the weights of the one before; ``stage_steps``: the steps
+    each was given; ``first_losses``: of the first command's first steps, so that a test can repeat them; ``hours``: of
+    one thread of ``machine``.
     """
 
     name: str
-    command: str
+    commands: tuple[str, ...]
+    stage_steps: tuple[int, ...]
     hours: float
     machine: str
     weights_sha256: str
@@ -92,7 +95,7 @@ def markdown(record: CardRecord) -> str:
         "",
         "## Training",
         "",
-        f"    {record.command}",
+        *(_stage(*stage) for stage in zip(record.commands, record.stage_steps, strict=True)),
         "",
         f"{record.hours:.1f} hours on one thread of {record.machine}. Loss: mean squared error of luma; "
         "optimiser: SOAP; learning rate: cosine. "
@@ -106,6 +109,10 @@ def markdown(record: CardRecord) -> str:
         LICENCE,
     ]
     return "\n".join(lines)
+
+
+def _stage(command: str, steps: int) -> str:
+    return f"    {command}    # {steps:,} steps"
 
 
 def _row(figure: Figure) -> str:

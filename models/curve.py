@@ -10,13 +10,13 @@ from subpixel.models.training import Progress
 HEADER = ("step", "seconds", "loss", "psnr_db")
 
 
-def write_curve(progress: Progress, folder: Path, title: str) -> None:
-    """``curve.csv`` and ``curve.png``: loss and validation PSNR against steps and hours."""
-    with (folder / "curve.csv").open("w", newline="") as file:
+def write_curve(progress: Progress, folder: Path, title: str, stem: str = "curve") -> None:
+    """``STEM.csv`` and ``STEM.png``: loss and validation PSNR against steps and hours."""
+    with (folder / f"{stem}.csv").open("w", newline="") as file:
         writer = csv.writer(file, lineterminator="\n")
         writer.writerow(HEADER)
         writer.writerows((s, f"{t:.0f}", f"{loss:.3e}", f"{db:.3f}") for s, t, loss, db in progress.points)
-    _draw(progress, folder / "curve.png", title)
+    _draw(progress, folder / f"{stem}.png", title)
 
 
 def _draw(progress: Progress, path: Path, title: str) -> None:

@@ -147,7 +147,7 @@ def test_images_smaller_than_a_patch_are_counted_and_refused_when_there_is_nothi
 def test_the_first_steps_of_the_cards_command_come_again(name: str, eval_data: Path, tmp_path: Path) -> None:
     """Bit-equal on the CPU of the card; elsewhere rounding differs and grows, so later steps get a wider margin."""
     record = read_card(WEIGHTS / f"{name}.json")
-    command = shlex.split(record.command.replace("$SUBPIXEL_DATA", str(eval_data)))
+    command = shlex.split(record.commands[0].replace("$SUBPIXEL_DATA", str(eval_data)))
     assert command[:2] == ["subpixel", "train"]
     options = train.make_context("train", command[2:]).params
     recipe = Recipe(options["steps"], options["batch"], options["patch"], options["lr"], seed=options["seed"],
