@@ -30,6 +30,7 @@ class Model:
         self._engine = candidate.open()
         self._engines: dict[Kind, Engine] = {candidate.variant.kind: self._engine}
         self.tile_px: int | None = None
+        self._closed = False
 
     @property
     def spec(self) -> ModelSpec:
@@ -88,7 +89,8 @@ class Model:
             engine.reset()
 
     def close(self) -> None:
-        """Free the engines."""
+        """Free the engines; a second call does nothing."""
+        self._closed = True
         for engine in self._engines.values():
             engine.close()
 
@@ -124,6 +126,8 @@ class Model:
 
     def _engine_for(self, dtype: np.dtype[np.generic]) -> Engine:
         """uint8 runs on the engine that was opened; float needs the `float` kind, opened at first use."""
+        if self._closed:
+            raise EngineError(f"the model {self.spec.name} was closed; open it again")
         if dtype == np.uint8 or self._candidate.variant.kind != "u8":
             return self._engine
         if "float" not in self._engines:
