@@ -7,6 +7,7 @@ import json
 import platform
 import time
 from collections.abc import Iterator
+from dataclasses import dataclass, replace
 from math import isfinite
 from pathlib import Path
 
@@ -35,12 +36,30 @@ def best_first(found: list[Candidate], wish: Wish, frame_size: tuple[int, int], 
     if not known:
         return [c for c in found if c.variant.precision != "int8" or wish.precision == "int8"] or found
     last = max(known.values()) + 1
-    return sorted(found, key=lambda c: known.get(label(c), last))
+    return sorted((way for c in found for way in ways(c)), key=lambda c: known.get(label(c), last))
 
 
 def label(candidate: Candidate) -> str:
-    """Names a candidate in the cache: engine and variant."""
-    return f"{candidate.row.name}/{candidate.variant.id}"
+    """Names a candidate in the cache: engine, variant, and the arithmetic where it was chosen."""
+    chosen = candidate.request.precision
+    return f"{candidate.row.name}/{candidate.variant.id}" + (f" in {chosen}" if chosen != "auto" else "")
+
+
+def ways(candidate: Candidate) -> list[Candidate]:
+    """The candidate, and in the other arithmetic that its engine may be faster in: OpenVINO's bf16 isn't always."""
+    if candidate.request.precision != "auto":
+        return [candidate]
+    others = [precision for precision in candidate.row.precisions if precision == candidate.variant.precision]
+    forced = [replace(candidate, request=replace(candidate.request, precision=precision)) for precision in others]
+    return [candidate, *forced]
+
+
+@dataclass(frozen=True)
+class Timing:
+    """How long a frame took, and the arithmetic that ran."""
+
+    median_ms: float
+    precision: str
 
 
 def measure(found: list[Candidate], frame_size: tuple[int, int]) -> dict[str, float]:
@@ -48,17 +67,25 @@ def measure(found: list[Candidate], frame_size: tuple[int, int]) -> dict[str, fl
 
     Each has an equal share of what is left of the budget, so that a slow one can't use up the time of the others.
     """
-    figures: dict[str, float] = {}
-    contenders = distinct(found)
+    timings: dict[str, Timing] = {}
+    contenders = [way for candidate in distinct(found) for way in ways(candidate)]
     until = time.perf_counter() + BUDGET_SECONDS
     for place, candidate in enumerate(contenders):
         now = time.perf_counter()
-        if now > until and figures:
+        if now > until and timings:
             break
+        if _ran_already(candidate, timings):
+            continue
         share = (until - now) / (len(contenders) - place)
         with contextlib.suppress(EngineError):
-            figures[label(candidate)] = _median_ms(candidate, working_size(frame_size), now + share)
-    return figures
+            timings[label(candidate)] = timing(candidate, working_size(frame_size), now + share)
+    return {name: found.median_ms for name, found in timings.items()}
+
+
+def _ran_already(candidate: Candidate, timings: dict[str, Timing]) -> bool:
+    """Whether the library's own choice was this arithmetic."""
+    own = timings.get(label(replace(candidate, request=replace(candidate.request, precision="auto"))))
+    return own is not None and own.precision == candidate.request.precision
 
 
 def distinct(found: list[Candidate]) -> list[Candidate]:
@@ -73,13 +100,14 @@ def distinct(found: list[Candidate]) -> list[Candidate]:
     return sorted(best.values(), key=lambda c: order.get(c.row.name, len(order)))
 
 
-def _median_ms(candidate: Candidate, frame_size: tuple[int, int], until: float) -> float:
+def timing(candidate: Candidate, frame_size: tuple[int, int], until: float) -> Timing:
+    """Run a candidate until that time, at least once. Raises ``EngineError``."""
     engine = candidate.open()
     try:
         times = list(_timed_runs(engine, frame_size, until))
+        return Timing(float(np.median(times[1:] or times)), engine.receipt.precision)
     finally:
         engine.close()
-    return float(np.median(times[1:] or times))
 
 
 def _timed_runs(engine: Engine, frame_size: tuple[int, int], until: float) -> Iterator[float]:

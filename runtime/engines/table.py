@@ -10,14 +10,15 @@ from importlib.metadata import PackageNotFoundError, version
 from types import ModuleType
 from typing import cast
 
-from subpixel.engines.base import EngineFactory, Probe
+from subpixel.engines.base import EngineFactory, Precision, Probe
 from subpixel.errors import BadInputError, EngineError, faults_as, missing_package
 
 
 @dataclass(frozen=True)
 class EngineRow:
     """``targets``: which variants it opens, best first; ``packages``: any one of these import names is enough;
-    ``distributions``: what they are called where they are installed from.
+    ``distributions``: what they are called where they are installed from; ``precisions``: arithmetic worth measuring
+    beside the library's own choice, which isn't always the fastest.
     """
 
     name: str
@@ -27,6 +28,7 @@ class EngineRow:
     module: str
     factory: str
     distributions: tuple[str, ...] = ()
+    precisions: tuple[Precision, ...] = ()
 
     @property
     def version(self) -> str:
@@ -63,7 +65,7 @@ ENGINES: tuple[EngineRow, ...] = (
     EngineRow("tensorrt", ("tensorrt",), ("tensorrt", "tensorrt_rtx"), "tensorrt",
               "subpixel.engines.tensorrt", "TensorRtEngine", ("tensorrt", "tensorrt-rtx")),
     EngineRow("openvino", ("openvino", "onnx"), ("openvino",), "openvino",
-              "subpixel.engines.openvino", "OpenVinoEngine", ("openvino",)),
+              "subpixel.engines.openvino", "OpenVinoEngine", ("openvino",), ("fp32",)),
     EngineRow("onnxruntime", ("onnx",), ("onnxruntime",), "onnxruntime",
               "subpixel.engines.onnxruntime", "OnnxRuntimeEngine",
               ("onnxruntime", "onnxruntime-gpu", "onnxruntime-directml", "onnxruntime-openvino")),
