@@ -6,6 +6,7 @@ from pathlib import Path
 
 import subpixel
 from subpixel.errors import BadInputError
+from subpixel.media import images
 from subpixel.media.containers import CONTAINERS
 from subpixel.media.images import ImageOptions, ImageReport, image_size, is_image, upscale_image
 from subpixel.media.options import UpscaleOptions
@@ -63,6 +64,7 @@ def _upscale_still(source: Path, target: Path, options: UpscaleOptions, model: M
     for name in ("preview_seconds", "encoder"):
         if getattr(options, name):
             raise BadInputError(f"--{name.partition('_')[0]} is for videos, and {source} is a picture; leave it out")
+    images.check_paths(source, target, options.overwrite)
     size = image_size(source)
     wanted = options.size.resolve(*size) if options.size else None
     with _Opened(model, options, size) as opened:

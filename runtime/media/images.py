@@ -85,6 +85,15 @@ def image_size(path: Path) -> tuple[int, int]:
     return header_size(path)
 
 
+def check_paths(source: Path, target: Path, overwrite: bool) -> None:
+    """All that can be said of the two names before any work. Raises ``NotFoundError`` or ``OutputError``."""
+    format_of(target)
+    if not source.is_file():
+        raise NotFoundError(f"{source}: no such image file")
+    with _write_faults(target):
+        _refuse_target(source, target, _place(target), overwrite)
+
+
 def upscale_image(model: Model, source: Path, target: Path, options: ImageOptions | None = None) -> ImageReport:
     """Enlarge a PNG, JPEG, WebP, TIFF, BMP or GIF file; the suffix of ``target`` says its format.
 
@@ -93,10 +102,9 @@ def upscale_image(model: Model, source: Path, target: Path, options: ImageOption
     Raises ``NotFoundError``, ``BadInputError`` for what can't be read or served, ``OutputError``.
     """
     options, format = options or ImageOptions(), format_of(target)
-    if not source.is_file():
-        raise NotFoundError(f"{source}: no such image file")
+    check_paths(source, target, options.overwrite)
     clock = [time.perf_counter()]
-    with _fresh_file(source, target, options.overwrite) as fresh, _memory_told(source):
+    with _fresh_file(target) as fresh, _memory_told(source):
         picture = fitted(read_picture(source), format, source)
         refuse_too_large(picture, _result_size(model, picture, options), format)
         clock.append(time.perf_counter())
@@ -160,11 +168,10 @@ def _ran(model: Model, picture: Picture) -> Receipt:
 
 
 @contextmanager
-def _fresh_file(source: Path, target: Path, overwrite: bool) -> Iterator[Path]:
+def _fresh_file(target: Path) -> Iterator[Path]:
     """A new file beside ``target``, put in its place at the end, removed when anything goes wrong."""
     with _write_faults(target):
-        place = Path(os.path.realpath(target))
-        _refuse_target(source, target, place, overwrite)
+        place = _place(target)
         fresh = place.with_name(f".{place.name}.{os.getpid()}.part")
         fresh.touch()
     try:
@@ -173,6 +180,11 @@ def _fresh_file(source: Path, target: Path, overwrite: bool) -> Iterator[Path]:
             fresh.replace(place)
     finally:
         fresh.unlink(missing_ok=True)
+
+
+def _place(target: Path) -> Path:
+    """Where the file really goes: a link is written through."""
+    return Path(os.path.realpath(target))
 
 
 def _write_faults(target: Path) -> AbstractContextManager[None]:

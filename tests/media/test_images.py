@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import io
+import struct
 from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -184,6 +186,41 @@ def test_cmyk_becomes_rgb_and_it_is_said(model: subpixel.Model, tmp_path: Path) 
     assert np.abs(pixels_of(tmp_path / "out.png") - enlarged(scene(), 255)).mean() <= 4
 
 
+def cmyk_profile() -> bytes:
+    """A printer that lays down magenta where it should lay down cyan: ICC 1:1998, one table from CMYK to Lab."""
+    corners = [(100 * (1 - k) * (1 - 0.1 * (c + m + y) / 3), 60 * c, 60 * y)
+               for c in (0, 1) for m in (0, 1) for y in (0, 1) for k in (0, 1)]  # fmt: skip
+    table = bytes(round(v) for lightness, a, b in corners for v in (lightness * 2.55, a + 128, b + 128))
+    identity = b"".join(round(65536 * (n % 4 == 0)).to_bytes(4, "big") for n in range(9))
+    lut = b"mft1\0\0\0\0\4\3\2\0" + identity + bytes(range(256)) * 4 + table + bytes(range(256)) * 3
+    white = b"XYZ \0\0\0\0" + b"".join(n.to_bytes(4, "big") for n in (63190, 65536, 54061))
+    tags = struct.pack(">I4sII4sII", 2, b"A2B0", 156, len(lut), b"wtpt", 156 + len(lut) + -len(lut) % 4, 20)
+    body = tags + lut + bytes(-len(lut) % 4) + white
+    header = struct.pack(">I4sI4s4s4s", 128 + len(body), b"\0" * 4, 0x02400000, b"prtr", b"CMYK", b"Lab ")
+    return (header + bytes(12) + b"acsp").ljust(68, b"\0") + white[8:] + bytes(48) + body
+
+
+def test_cmyk_with_a_profile_goes_through_it(model: subpixel.Model, tmp_path: Path) -> None:
+    inks = np.zeros((8, 8, 4), np.uint8)
+    inks[:, 4:, 0] = 255
+    Image.fromarray(inks, "CMYK").save(tmp_path / "in.jpg", icc_profile=cmyk_profile(), quality=100, subsampling=0)
+    report = upscale_image(model, tmp_path / "in.jpg", tmp_path / "out.png")
+    white, red = pixels_of(tmp_path / "out.png")[8, 0], pixels_of(tmp_path / "out.png")[8, -1]
+    assert white.min() > 245
+    assert red[0] > 250 > 210 > red[1]  # by the plain formula it would be cyan
+    with Image.open(tmp_path / "out.png") as result:
+        assert b"CMYK" not in result.info["icc_profile"][:128]
+    assert any("sRGB by its own profile" in note for note in report.notes)
+
+
+def test_cmyk_with_a_profile_that_does_not_fit_is_converted_plainly(model: subpixel.Model, tmp_path: Path) -> None:
+    Image.fromarray(scene()).convert("CMYK").save(tmp_path / "in.jpg", icc_profile=profile(), quality=100)
+    report = upscale_image(model, tmp_path / "in.jpg", tmp_path / "out.png")
+    assert any("none of CMYK" in note for note in report.notes)
+    with Image.open(tmp_path / "out.png") as result:
+        assert "icc_profile" not in result.info
+
+
 def test_an_exact_size_is_reached(model: subpixel.Model, tmp_path: Path) -> None:
     source = saved(tmp_path, scene(channels=4))
     report = upscale_image(model, source, tmp_path / "out.png", ImageOptions(size=(101, 53)))
@@ -243,7 +280,9 @@ def test_avif_and_heic_are_pictures_that_are_refused(model: subpixel.Model, tmp_
         upscale_image(model, source, tmp_path / "out.png")
 
 
+@cache
 def profile() -> bytes:
+    """It holds the second when it was made."""
     return ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
 
 

@@ -15,7 +15,7 @@ from PIL import Image
 import subpixel
 from subpixel.errors import BadInputError, NotFoundError, OutputError, SubpixelError
 from subpixel.media import png16
-from subpixel.media.images import ImageOptions, is_image, upscale_image
+from subpixel.media.images import ImageOptions, check_paths, is_image, upscale_image
 
 PIXELS = np.random.default_rng(3).integers(0, 256, (40, 30, 3)).astype(np.uint8)
 
@@ -80,7 +80,7 @@ def test_animations_are_refused_with_a_way_out(suffix: str, model: subpixel.Mode
     frames = [Image.fromarray(np.roll(PIXELS, shift, 1)) for shift in range(3)]
     source = tmp_path / f"in{suffix}"
     frames[0].save(source, save_all=True, append_images=frames[1:])
-    refuse(model, source, tmp_path / "out.png", "animation of 3 frames.*ffmpeg")
+    refuse(model, source, tmp_path / "out.png", r"animation of 3 frames.*in\.mp4")
 
 
 def test_several_pages_are_refused(model: subpixel.Model, tmp_path: Path) -> None:
@@ -129,6 +129,15 @@ def test_an_existing_file_needs_overwrite(source: Path, model: subpixel.Model) -
     refuse(model, source, target, "--overwrite")
     upscale_image(model, source, target, ImageOptions(overwrite=True))
     assert target.read_bytes().startswith(png16.SIGNATURE)
+
+
+def test_names_can_be_checked_before_a_model_is_opened(source: Path) -> None:
+    check_paths(source, source.with_name("out.png"), overwrite=False)
+    for target in (source, source.with_name("out.gif"), source.parent / "missing" / "out.png"):
+        with pytest.raises(OutputError):
+            check_paths(source, target, overwrite=True)
+    with pytest.raises(NotFoundError):
+        check_paths(source.with_name("nowhere.png"), source, overwrite=True)
 
 
 def test_the_input_is_never_its_own_output(source: Path, model: subpixel.Model) -> None:
