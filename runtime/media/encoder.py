@@ -8,7 +8,7 @@ from fractions import Fraction
 
 import av.codec
 from av.codec import Codec, find_best_pix_fmt_of_list
-from av.codec.codec import PixFmtLoss, UnknownCodecError
+from av.codec.codec import UnknownCodecError
 from av.codec.context import CodecContext, Flags
 from av.video.codeccontext import VideoCodecContext
 
@@ -26,12 +26,14 @@ DEFAULT_OPTIONS: dict[str, dict[str, str]] = {
     "libsvtav1": {"crf": "26", "preset": "9"},
     "mpeg4": {"q": "3"},
 }
+RATE_CONTROLS = frozenset({"crf", "qp", "b", "q", "qscale", "global_quality", "cqp", "lossless"})
+# FFmpeg's FF_LOSS bits, by number: PyAV has names for them from 18 on, and 17 is the last for Python 3.10.
 LOSSES = (
-    (PixFmtLoss.COLORSPACE, "RGB and Y'CbCr are exchanged"),
-    (PixFmtLoss.DEPTH, "fewer bits a sample"),
-    (PixFmtLoss.ALPHA, "transparency is left out"),
-    (PixFmtLoss.CHROMA, "colour is left out"),
-    (PixFmtLoss.RESOLUTION, "fewer chroma samples"),
+    (4, "RGB and Y'CbCr are exchanged"),
+    (2, "fewer bits a sample"),
+    (8, "transparency is left out"),
+    (32, "colour is left out"),
+    (1, "fewer chroma samples"),
 )
 
 
@@ -81,13 +83,21 @@ def choose_encoding(wish: EncoderWish, container: Container) -> Encoding:
     """The encoding for the wish, tried out. Raises ``BadInputError``."""
     codec = _codec(wish.name, container)
     pixel_format, lost = _pixel_format(codec, wish.working)
-    options = {**DEFAULT_OPTIONS.get(codec.name, {}), **_siting_option(wish), **dict(wish.options)}
+    options = {**_defaults(codec.name, dict(wish.options)), **_siting_option(wish), **dict(wish.options)}
     notes = (f"{wish.working} became {pixel_format} for {codec.name}: {lost}",) if lost else ()
     encoding = Encoding(
         codec.name, pixel_format, tuple(options.items()), wish.size, wish.time_base, wish.rate, wish.aspect,
         _coded_tags(wish, pixel_format), wish.threads, notes,
     )  # fmt: skip
     return _working_size(encoding)
+
+
+def _defaults(name: str, asked: dict[str, str]) -> dict[str, str]:
+    """Our options for this encoder; our quality gives way to any that is asked for, else ``crf`` would win over it."""
+    defaults = DEFAULT_OPTIONS.get(name, {})
+    if not RATE_CONTROLS & set(asked):
+        return defaults
+    return {key: value for key, value in defaults.items() if key not in RATE_CONTROLS}
 
 
 def _codec(name: str | None, container: Container) -> Codec:

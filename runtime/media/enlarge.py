@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 from av.video.frame import VideoFrame
+from numpy.typing import NDArray
 
 from subpixel.media.colour import FULL, ColourTags
 from subpixel.media.luma import LumaCode, put_rgb_luma, rgb_luma
@@ -43,8 +45,24 @@ class Preparer:
         lr = to_working(frame) if to_working else _relabelled(frame)
         return Prepared(lr, enlarge(lr) if enlarge else self._exactly(lr))
 
+    def rgb(self, frame: VideoFrame) -> NDArray[np.uint8]:
+        """A decoded frame as RGB ``[H, W, 3]``, at the size wanted."""
+        plain, (width, height) = _relabelled(frame), self._size
+        key = frame.width, frame.height, "rgb"
+        if key not in self._makers:
+            given = self._shape(plain.width, plain.height, plain.format.name)
+            self._makers[key] = None, Scaler(given, replace(given.sized(width, height), format="rgb24", range=FULL))
+        to_rgb = self._makers[key][1]
+        assert to_rgb is not None
+        rows: Any = np.frombuffer(to_rgb(plain).planes[0], np.uint8)  # type: ignore[call-overload]
+        pixels: NDArray[np.uint8] = rows.reshape(height, -1)[:, : 3 * width].reshape(height, width, 3)
+        return pixels
+
+    def _shape(self, width: int, height: int, name: str) -> Shape:
+        return Shape(width, height, name, self._tags.range, self._tags.matrix, self._siting)
+
     def _makers_for(self, width: int, height: int, name: str) -> tuple[Scaler | None, Scaler | None]:
-        raw = Shape(width, height, name, self._tags.range, self._tags.matrix, self._siting)
+        raw = self._shape(width, height, name)
         working = replace(raw, format=working_format(name))
         plain = name.replace("yuvj", "yuv") == working.format
         steps = subsampling(working.format)

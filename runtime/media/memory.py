@@ -9,10 +9,13 @@ from subpixel.media.images_fit import free_bytes
 # two channels and the model's float planes some 15 more.
 HELD_FRAMES = 60
 
+MODEL_BYTES = 6  # for each pixel of the model's result: the result, its tile and, for most formats, floats
 
-def refuse_too_large(size: tuple[int, int], sample_bytes: int) -> None:
-    """Raises ``BadInputError`` when frames of ``size`` (W, H) can't be worked on here."""
-    needed, free = HELD_FRAMES * size[0] * size[1] * sample_bytes * 3 // 2, free_bytes()
+
+def refuse_too_large(size: tuple[int, int], enlarged: tuple[int, int], sample_bytes: int) -> None:
+    """Raises ``BadInputError`` when frames coded as ``size`` (W, H), ``enlarged`` by the model, can't be held here."""
+    coded = HELD_FRAMES * size[0] * size[1] * sample_bytes * 3 // 2
+    needed, free = coded + MODEL_BYTES * enlarged[0] * enlarged[1], free_bytes()
     if free is not None and needed > free:
         raise BadInputError(
             f"frames of {size[0]}x{size[1]} need about {needed / 1e9:.1f} GB of memory, {free / 1e9:.1f} GB are free; "

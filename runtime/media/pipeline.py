@@ -6,10 +6,10 @@ it. Memory is bounded by the two channels. A stage that fails stops the others, 
 
 from __future__ import annotations
 
+import contextlib
 import threading
 import time
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -35,7 +35,7 @@ class Clock:
     model: float = 0.0
     encode: float = 0.0
 
-    @contextmanager
+    @contextlib.contextmanager
     def on(self, stage: Literal["decode", "chroma", "model", "encode"]) -> Iterator[None]:
         """Put the time of a block on the stage's account."""
         started = time.perf_counter()
@@ -58,21 +58,22 @@ class Pipeline:
         """Work through the file; gives the number of frames and the times."""
         self._frame_bytes = 4 * self.writer.frame_pixels
         room = max(1, min(ROOM_BYTES, ROOM_FRAMES * self._frame_bytes))
-        self.clock = Clock()
+        self.clock, self._stopped = Clock(), False
         self._faults: list[BaseException] = []
         self._decoded: Channel[Prepared | Packet[Any]] = Channel(room)
         self._enlarged: Channel[VideoFrame | Packet[Any]] = Channel(room)
         threads = [self._thread(self._decode, "decode"), self._thread(self._encode, "encode")]
+        count = 0
         try:
-            count = self._enlarge()
-        except Stopped:
-            count = 0
+            for thread in threads:
+                thread.start()
+            with contextlib.suppress(Stopped):
+                count = self._enlarge()
         except BaseException:
             self._stop()
             raise
         finally:
-            for thread in threads:
-                thread.join()
+            _join(threads)
         if self._faults:
             raise self._faults[0]
         return count, self.clock
@@ -80,18 +81,18 @@ class Pipeline:
     def _thread(self, work: Callable[[], None], name: str) -> threading.Thread:
         def guarded() -> None:
             try:
-                work()
+                if not self._stopped:
+                    work()
             except Stopped:
                 pass
             except BaseException as fault:
                 self._faults.append(fault)
                 self._stop()
 
-        thread = threading.Thread(target=guarded, name=f"subpixel-{name}", daemon=True)
-        thread.start()
-        return thread
+        return threading.Thread(target=guarded, name=f"subpixel-{name}", daemon=True)
 
     def _stop(self) -> None:
+        self._stopped = True
         self._decoded.stop()
         self._enlarged.stop()
 
@@ -144,3 +145,11 @@ class Pipeline:
                     self.writer.encode(item)
         with self.clock.on("encode"):
             self.writer.finish()
+
+
+def _join(threads: list[threading.Thread]) -> None:
+    """Wait for all, however often Ctrl-C comes: FFmpeg's objects must not be closed under a thread that uses them."""
+    for thread in threads:
+        while thread.is_alive():
+            with contextlib.suppress(KeyboardInterrupt):
+                thread.join()

@@ -54,7 +54,8 @@ def make_plan(source: Path, target: Path, scale: int, options: UpscaleOptions, i
     info = info or probe(source)
     video = info.video
     size = result_size(video, scale, options)
-    refuse_too_large(_coded(size, video, options), 1 if bits_of(video.working_format) == 8 else 2)
+    enlarged = video.size[0] * scale, video.size[1] * scale
+    refuse_too_large(_coded(size, video, options), enlarged, 1 if bits_of(video.working_format) == 8 else 2)
     encoding = choose_encoding(_encoder_wish(video, size, options), container)
     with open_input(source) as opened:
         fates = plan_fates(opened, info.streams, video.index, container, options.drop_unsupported)

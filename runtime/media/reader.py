@@ -13,11 +13,13 @@ from av.packet import Packet
 from av.video.frame import VideoFrame
 from av.video.stream import VideoStream
 
-from subpixel.media.probe import VideoInfo, is_picture
+from subpixel.media.probe import MediaInfo, VideoInfo, is_picture
 
 Item: TypeAlias = "VideoFrame | Packet[Any]"
 SLACK_SECONDS = 1  # how far other streams may lag behind the video in the file
-END_SECONDS = Fraction(1, 2)  # a file that ends earlier than its header says by more than this was cut
+# A file that ends earlier than its header says by more than this was cut; some formats' headers only estimate.
+END_SECONDS = {"matroska,webm": Fraction(1, 10)}
+ESTIMATED_END_SECONDS = Fraction(1, 2)
 
 
 @dataclass
@@ -26,22 +28,26 @@ class Losses:
 
     broken_packets: int = 0
     failed_decodes: int = 0
+    broken_frames: int = 0
     mended_times: int = 0
     packets: int = 0
     frames: int = 0
     end: Fraction = Fraction(0)
     fault: str = ""
 
-    def lines(self, info: VideoInfo, seconds: float | None, is_whole: bool) -> tuple[str, ...]:
+    def lines(self, source: MediaInfo, is_whole: bool) -> tuple[str, ...]:
         """In words; ``is_whole``: the file was read to its end, not only a preview."""
-        found = []
+        found, info, seconds = [], source.video, source.seconds
+        allowed = max(END_SECONDS.get(source.format, ESTIMATED_END_SECONDS), 2 / info.rate)
         if self.fault:
             found.append(f"reading stopped: {self.fault}")
         if self.broken_packets or self.failed_decodes:
             found.append(f"{self.broken_packets + self.failed_decodes} damaged packets in the video")
+        if self.broken_frames:
+            found.append(f"{self.broken_frames} frames with damaged parts")
         if is_whole and info.frame_count > self.packets:
             found.append(f"{info.frame_count - self.packets} of {info.frame_count} frames are missing from the file")
-        elif is_whole and seconds and not info.frame_count and seconds - self.end > max(END_SECONDS, 2 / info.rate):
+        elif is_whole and seconds and not info.frame_count and seconds - self.end > allowed:
             found.append(f"the file ends at {float(self.end):.2f} s of {seconds:.2f} s")
         return tuple(found)
 
@@ -107,6 +113,7 @@ class Reader:
                 self._video_done = True
                 return
             self.losses.frames += 1
+            self.losses.broken_frames += frame.is_corrupt
             yield frame
 
     def _stamp(self, frame: VideoFrame) -> None:

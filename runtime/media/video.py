@@ -6,13 +6,11 @@ import time
 from collections.abc import Callable, Iterator
 from fractions import Fraction
 from pathlib import Path
-from typing import Any
 
 import av
 import numpy as np
 from numpy.typing import NDArray
 
-from subpixel.errors import BadInputError
 from subpixel.media.deinterlace import Deinterlacer
 from subpixel.media.enlarge import Enlarger, Preparer
 from subpixel.media.luma import LumaCode
@@ -54,9 +52,9 @@ def run_plan(plan: Plan, model: Model, progress: Progress = silent) -> VideoRepo
     with open_input(plan.source.path) as container:
         kept = frozenset(fate.stream.index for fate in plan.fates if fate.action in ("copy", "convert"))
         reader = Reader(container, video, kept, options.preview_seconds, options.threads)
-        writer.open(container, plan.fates, options.preview_seconds)
         expected = _expected_frames(plan)
         try:
+            writer.open(container, plan.fates, options.preview_seconds)
             started = time.perf_counter()
             model.reset()
             count, clock = Pipeline(
@@ -136,7 +134,7 @@ def _report(
         ),
         streams=plan.fates,
         notes=notes,
-        lost=losses.lines(video, plan.source.seconds, is_whole),
+        lost=losses.lines(plan.source, is_whole),
     )
 
 
@@ -149,16 +147,19 @@ def _runs_as_float(plan: Plan) -> bool:
 def read_frames(path: str | Path) -> Iterator[NDArray[np.uint8]]:
     """The frames of a video as RGB ``[H, W, 3]`` uint8, in order; for ``Model.upscale_video``.
 
-    Colours are converted by the stream's own matrix and range. Raises ``NotFoundError`` or ``BadInputError``.
+    Colours are converted by the stream's own matrix, range and chroma siting.
+    Raises ``NotFoundError`` or ``BadInputError``.
+
+    >>> import subpixel
+    >>> from subpixel.media import read_frames
+    >>> model = subpixel.open("espcn-x3")  # doctest: +SKIP
+    >>> for frame in model.upscale_video(read_frames("clip.mp4")):  # doctest: +SKIP
+    ...     print(frame.shape)
     """
     path = Path(path)
     info = probe(path).video
+    preparer = Preparer(info.tags, info.siting.name, info.size)
     with open_input(path) as container:
-        reader = Reader(container, info, frozenset())
-        for item in reader.items():
+        for item in Reader(container, info, frozenset()).items():
             if isinstance(item, av.VideoFrame):
-                item.colorspace, item.color_range = info.tags.matrix, info.tags.range
-                rgb: Any = item.to_ndarray(format="rgb24")
-                yield rgb
-        if reader.losses.fault and not reader.losses.packets:
-            raise BadInputError(f"{path} can't be decoded: {reader.losses.fault}")
+                yield preparer.rgb(item)

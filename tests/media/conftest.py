@@ -14,8 +14,10 @@ import numpy as np
 import pytest
 from av.audio.frame import AudioFrame
 from av.video.frame import VideoFrame
+from av.video.reformatter import Interpolation
 
 FRAMES = 12
+SMOOTH = Interpolation.AREA | Interpolation.ACCURATE_RND
 
 
 @dataclass(frozen=True)
@@ -32,6 +34,7 @@ class Clip:
     aspect: Fraction | None = None
     rotation: int = 0
     options: tuple[tuple[str, str], ...] = ()
+    muxer: tuple[tuple[str, str], ...] = ()
     audio: tuple[tuple[str, str, str], ...] = ()
     subtitles: tuple[tuple[str, str, tuple[str, ...]], ...] = ()
     chapters: tuple[str, ...] = ()
@@ -109,7 +112,7 @@ def frames_of() -> Callable[[Path], list[Any]]:
 
 
 def write_clip(path: Path, clip: Clip, pictures: list[VideoFrame]) -> Path:
-    with av.open(str(path), "w") as output:
+    with av.open(str(path), "w", container_options=dict(clip.muxer)) as output:
         output.metadata.update(dict(clip.tags))
         video = add_video(output, clip)
         audio = [add_audio(output, *wanted) for wanted in clip.audio]
@@ -151,7 +154,7 @@ def coded_frames(clip: Clip, pictures: list[VideoFrame]) -> list[VideoFrame]:
         source = pictures[index % len(pictures)]
         frame = source.reformat(
             *clip.size, clip.pixel_format, src_colorspace="ITU709", dst_colorspace=clip.colours[0] or 1,
-            src_color_range="MPEG", dst_color_range=clip.colours[1], interpolation="AREA",
+            src_color_range="MPEG", dst_color_range=clip.colours[1], interpolation=SMOOTH,
         )  # fmt: skip
         frame = frame if frame is not source else source.reformat(format="rgb24").reformat(format=clip.pixel_format)
         frame.pts, frame.time_base, frame.pict_type = pts, clip.time_base, 0
