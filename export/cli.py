@@ -18,6 +18,8 @@ from subpixel.export.report import Result, layer_table, rows, table
 from subpixel.export.targets import TARGETS, target
 from subpixel.models.registry import trained
 
+NOTES_SHOWN = 2  # the bundle's evidence has them all
+
 weights_option = click.option(
     "--weights", type=click.Path(path_type=Path), help="A .safetensors file instead of the committed weights."
 )
@@ -106,7 +108,7 @@ def finish(bundle: Bundle, ids: list[str], compared: tuple[LayerDifference, ...]
     failed = [row for row in found if not row.passed]
     out.console.print(table(found))
     for row in failed:
-        for line in (*row.verdicts, *row.notes):
+        for line in (*row.verdicts, *row.notes[:NOTES_SHOWN]):
             out.say(f"{row.variant}: {line}")
     if compared:
         out.console.print(layer_table(compared))

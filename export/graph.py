@@ -63,12 +63,6 @@ def as_half(float_model: bytes) -> bytes:
         return _with_nodes(model, [before, *inner, after])
 
 
-def free_axes(model: bytes) -> dict[int, str]:
-    """The input's free axes by position, with their names."""
-    axes = parsed(model).graph.input[0].type.tensor_type.shape.dim
-    return {at: axis.dim_param for at, axis in enumerate(axes) if axis.dim_param}
-
-
 def _ends_in_shuffle(graph: onnx.GraphProto) -> bool:
     last = graph.node[-1]
     return bool(last.op_type == SHUFFLE and list(last.output) == [graph.output[0].name])

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections import Counter
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 import numpy as np
@@ -17,6 +19,7 @@ from subpixel.export.onnx import INPUT, parsed
 from subpixel.quality.gates import PARITY_MAX_ABS
 
 RESULT = "the result"
+Call = tuple[str, int]  # a module's path, and which of its calls
 
 
 @dataclass(frozen=True)
@@ -48,14 +51,19 @@ def compare_layers(net: nn.Module, model: bytes, frame: NDArray[np.float32]) -> 
     Nodes are named after their module by `subpixel.export.onnx`; a module that left no node behind (folded into
     another) is not in the list. Raises ``BundleError`` when the graph can't run.
     """
-    wanted = _module_outputs(net, frame)
-    nodes = _last_nodes(parsed(model).graph, list(wanted))
+    calls = _module_outputs(net, frame)
+    nodes = _nodes_of_calls(parsed(model).graph, calls)
     found = _node_outputs(model, sorted({node.output[0] for node in nodes.values()}), frame)
     return tuple(
-        _difference(module, nodes[module].name, found[nodes[module].output[0]], wanted[module])
-        for module in wanted
-        if module in nodes
+        _difference(_label(call), nodes[call].name, found[nodes[call].output[0]], wanted)
+        for call, wanted in calls.items()
+        if call in nodes
     )
+
+
+def _label(call: Call) -> str:
+    path, at = call
+    return f"{path or RESULT}@{at}" if at else path or RESULT
 
 
 def _difference(module: str, node: str, found: NDArray[np.float32], wanted: NDArray[np.float32]) -> LayerDifference:
@@ -64,18 +72,17 @@ def _difference(module: str, node: str, found: NDArray[np.float32], wanted: NDAr
     return LayerDifference(module, node, max_abs, float(np.abs(wanted).max()))
 
 
-def _module_outputs(net: nn.Module, frame: NDArray[np.float32]) -> dict[str, NDArray[np.float32]]:
-    """By module path; a second call of one module is ``path@1``, as the exporter names it."""
-    found: dict[str, NDArray[np.float32]] = {}
-    calls: dict[str, int] = {}
+def _module_outputs(net: nn.Module, frame: NDArray[np.float32]) -> dict[Call, NDArray[np.float32]]:
+    found: dict[Call, NDArray[np.float32]] = {}
+    calls: Counter[str] = Counter()
 
     def keep(path: str, output: object) -> None:
-        at = calls[path] = calls.get(path, -1) + 1
         if isinstance(output, torch.Tensor):
-            found[f"{path}@{at}" if at else path] = output.detach().numpy()
+            found[path, calls[path]] = output.detach().numpy()
+        calls[path] += 1
 
     hooks = [
-        module.register_forward_hook(lambda _m, _i, output, path=path: keep(path or RESULT, output))
+        module.register_forward_hook(lambda _module, _input, output, path=path: keep(path, output))
         for path, module in net.named_modules()
     ]
     try:
@@ -87,17 +94,22 @@ def _module_outputs(net: nn.Module, frame: NDArray[np.float32]) -> dict[str, NDA
     return found
 
 
-def _last_nodes(graph: onnx.GraphProto, modules: list[str]) -> dict[str, onnx.NodeProto]:
-    """The last node that each module, or a module inside it, left in the graph."""
-    last: dict[str, onnx.NodeProto] = {}
-    for node in graph.node:
-        owner = node.name.rpartition("/")[0]
-        for module in modules:
-            if owner == module or owner.startswith(f"{module}."):
-                last[module] = node
-        if graph.output[0].name in node.output:
-            last[RESULT] = node
-    return last
+def _nodes_of_calls(graph: onnx.GraphProto, calls: Iterable[Call]) -> dict[Call, onnx.NodeProto]:
+    """The last node of each call of a module: its nodes, those of modules inside it too, shared out evenly."""
+    times = Counter(path for path, _ in calls)
+    found: dict[Call, onnx.NodeProto] = {}
+    for path, count in times.items():
+        nodes = [node for node in graph.node if _belongs(node, path)]
+        share, rest = divmod(len(nodes), count)
+        for at in range(count):
+            if share and not rest:
+                found[path, at] = nodes[(at + 1) * share - 1]
+    return found
+
+
+def _belongs(node: onnx.NodeProto, path: str) -> bool:
+    owner = node.name.rpartition("/")[0]
+    return not path or owner == path or owner.startswith(f"{path}.")
 
 
 def _node_outputs(model: bytes, names: list[str], frame: NDArray[np.float32]) -> dict[str, NDArray[np.float32]]:

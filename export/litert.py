@@ -12,13 +12,14 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 import torch
+import torch.nn.functional as functional
 from torch import nn
 
 from subpixel.errors import BundleError, faults_as
 from subpixel.export.litert_file import finished, with_shuffle
-from subpixel.export.onnx import EXPORT_SIZE, quiet_libraries
+from subpixel.export.onnx import channels, quiet_libraries, traced_size
 from subpixel.export.targets import Converted, Material, Source, converted, refuse_adding_scatters, suffix
-from subpixel.spec import Kind
+from subpixel.spec import Kind, ModelSpec
 
 SHUFFLES = ("DepthToSpace",)
 STANDARD_STREAMS = (1, 2)
@@ -31,7 +32,7 @@ class LiteRtTarget:
     source: Source = "torch"
 
     def requires(self, material: Material) -> None:
-        """A sub-pixel shuffle only at the end, behind ``trunk``; no scatter with a reduction; H and W not tied."""
+        """A sub-pixel shuffle only at the end, behind ``trunk``; no scatter with a reduction."""
         graph = material.graph
         refuse_adding_scatters(graph, self.name)
         for node in graph.node:
@@ -50,7 +51,7 @@ class LiteRtTarget:
         spec = material.spec
         has_trunk = hasattr(material.net, "trunk")
         with faults_as(BundleError, f"litert_torch can't convert {spec.name}"):
-            file = flat(ChannelsLast(material.net, spec.scale, kind), material)
+            file = flat(ChannelsLast(material.net, spec, kind), spec)
             file = finished(with_shuffle(file, spec.scale) if has_trunk else file)
         path = f"litert/model.fp32{suffix(kind, '.')}.tflite"
         return converted("litert", "fp32", kind, spec, {path: file}, "torch", axes="NHWC")
@@ -62,9 +63,12 @@ class ChannelsLast(nn.Module):
     The channels are put in the order that DEPTH_TO_SPACE reads: torch's shuffle has the plane first, LiteRT's last.
     """
 
-    def __init__(self, net: nn.Module, scale: int, kind: Kind) -> None:
+    order: torch.Tensor
+
+    def __init__(self, net: nn.Module, spec: ModelSpec, kind: Kind) -> None:
         super().__init__()
-        self.net, self.scale, self.kind = net, scale, kind
+        self.net, self.kind, self.planes = net, kind, channels(spec)
+        self.register_buffer("order", plane_last(self.planes, spec.scale**2))
 
     def forward(self, frame: torch.Tensor) -> torch.Tensor:
         planes = frame.permute(0, 3, 1, 2)
@@ -79,18 +83,22 @@ class ChannelsLast(nn.Module):
             whole: torch.Tensor = self.net(planes)
             return whole
         result: torch.Tensor = trunk(planes)
-        phases = self.scale**2
-        channels = result.shape[1] // phases
-        if channels == 1:
-            return result
-        return result[:, [plane * phases + phase for phase in range(phases) for plane in range(channels)]]
+        return result if self.planes == 1 else functional.conv2d(result, self.order)
 
 
-def flat(module: nn.Module, material: Material) -> bytes:
+def plane_last(planes: int, phases: int) -> torch.Tensor:
+    """Puts channel ``plane * phases + phase`` at ``phase * planes + plane``, as the weight of a 1x1 convolution.
+
+    It only multiplies by 1 and adds 0. An index would do, but the converter bakes the frame's size into that.
+    """
+    order = torch.arange(planes * phases).reshape(planes, phases).T.flatten()
+    return torch.eye(planes * phases)[order][:, :, None, None]
+
+
+def flat(module: ChannelsLast, spec: ModelSpec) -> bytes:
     """The TFLite file of a channels-last module."""
-    height, width = (-(-side // material.spec.size_multiple) * material.spec.size_multiple for side in EXPORT_SIZE)
-    shape = (1, height, width, 1 if material.spec.colour == "y" else 3)
-    dtype = torch.uint8 if getattr(module, "kind", "float") == "u8" else torch.float32
+    shape = (1, *traced_size(spec), module.planes)
+    dtype = torch.uint8 if module.kind == "u8" else torch.float32
     with quiet_libraries(), muted():
         import litert_torch  # here, for it takes seconds and speaks while it loads
 

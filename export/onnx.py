@@ -33,9 +33,8 @@ def export_float(net: nn.Module, spec: ModelSpec) -> bytes:
 
     Raises ``BadInputError`` when the exporter can't express the net.
     """
-    channels = TensorSpec(INPUT, "float32", "NCHW", 0.0, 1.0, spec.colour).channels
-    height, width = (_up_to_multiple(side, spec.size_multiple) for side in EXPORT_SIZE)
-    example = torch.rand((EXPORT_BATCH, channels, height, width), generator=torch.Generator().manual_seed(0))
+    shape = (EXPORT_BATCH, channels(spec), *traced_size(spec))
+    example = torch.rand(shape, generator=torch.Generator().manual_seed(0))
     with quiet_libraries(), faults_as(BadInputError, f"{spec.name} can't be exported to ONNX"):
         program = torch.onnx.export(
             net.eval(), (example,), dynamo=True, opset_version=OPSET, external_data=False, verbose=False,
@@ -52,8 +51,19 @@ def _free_axes(multiple: int) -> dict[int, object]:
     return {0: torch.export.Dim("N"), 2: multiple * rows, 3: multiple * columns}
 
 
-def _up_to_multiple(side: int, multiple: int) -> int:
+def channels(spec: ModelSpec) -> int:
+    """1 for luma, 3 for RGB."""
+    return TensorSpec(INPUT, "float32", "NCHW", 0.0, 1.0, spec.colour).channels
+
+
+def fitting(side: int, multiple: int) -> int:
+    """``side``, or the next length that is a multiple."""
     return -(-side // multiple) * multiple
+
+
+def traced_size(spec: ModelSpec) -> tuple[int, int]:
+    """Height and width while tracing: multiples of the model's."""
+    return fitting(EXPORT_SIZE[0], spec.size_multiple), fitting(EXPORT_SIZE[1], spec.size_multiple)
 
 
 def cleaned(model: onnx.ModelProto) -> bytes:

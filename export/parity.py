@@ -5,36 +5,34 @@ A graph that says it is dynamic can still be specialised to the traced size: the
 
 from __future__ import annotations
 
-import platform
 from collections.abc import Iterator, Sequence
+from contextlib import closing
 from dataclasses import dataclass, replace
-from pathlib import Path
+from functools import cache
 from typing import Protocol
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from PIL import Image
 from torch import nn
 
-import subpixel
 from subpixel.bundle import Bundle
 from subpixel.choice import Candidate
-from subpixel.engines.base import Engine, Precision, Receipt, Request
+from subpixel.cpu import machine
+from subpixel.engines.base import Engine, Precision, Request
 from subpixel.engines.table import ENGINES, EngineRow
-from subpixel.errors import BadInputError, SubpixelError
+from subpixel.errors import BadInputError, EngineError, MissingPackageError, SubpixelError
 from subpixel.evidence import Evidence
+from subpixel.export.onnx import channels, fitting
 from subpixel.export.targets import Converted
 from subpixel.frames import from_tensor, to_tensor
-from subpixel.quality.colour import luma
+from subpixel.gate_images import GATE_SET, read_luma
 from subpixel.quality.gates import HALF_MIN_DB, PARITY_MAX_ABS, PARITY_U8_LEVELS, Verdict
 from subpixel.quality.metrics import psnr_db
 from subpixel.spec import Array, ModelSpec, Variant
-from subpixel.tune import cpu_model
 
 UNLIKE_EXPORT = ((5, 3), (31, 53), (32, 64), (96, 48), (71, 113))  # height and width; none is the traced size
 SEED = 1609
-GATE_SET = Path(subpixel.__file__).parent / "gate_set"
 PLAIN = "parity"
 
 Planes = NDArray[np.float32]
@@ -80,6 +78,9 @@ class Case:
     planes: Planes
 
 
+Truth = Sequence[tuple[Case, Planes]]  # each case with what the reference makes of it
+
+
 @dataclass(frozen=True)
 class Difference:
     """How far a variant is from its reference on one case. ``max_abs``: of full scale, in levels for the `u8` kind."""
@@ -100,11 +101,10 @@ def row_for(target: str) -> EngineRow:
 
 def cases(spec: ModelSpec, eight_bit: bool) -> Iterator[Case]:
     """Seeded noise and a piece of a real picture at each size."""
-    pictures = sorted(GATE_SET.glob("*.webp"))
     for at, size in enumerate(UNLIKE_EXPORT):
-        height, width = (-(-side // spec.size_multiple) * spec.size_multiple for side in size)
-        noise = np.random.default_rng((SEED, at)).random((_channels(spec), height, width), np.float32)
-        picture = _piece(pictures[at % len(pictures)], spec, height, width)
+        height, width = (fitting(side, spec.size_multiple) for side in size)
+        noise = np.random.default_rng((SEED, at)).random((channels(spec), height, width), np.float32)
+        picture = _piece(at, spec, height, width)
         for content, planes in (("noise", noise), ("picture", picture)):
             yield Case(f"{width}x{height} {content}", _on_levels(planes) if eight_bit else planes)
 
@@ -114,18 +114,17 @@ def layer_frame(spec: ModelSpec) -> NDArray[np.float32]:
     return next(case.planes[None] for case in cases(spec, eight_bit=False) if case.planes.shape[1] > 30)
 
 
-def _channels(spec: ModelSpec) -> int:
-    return 1 if spec.colour == "y" else 3
+@cache
+def _pictures() -> tuple[Planes, ...]:
+    return tuple(read_luma(file).astype(np.float32) for file in sorted(GATE_SET.glob("*.webp")))
 
 
-def _piece(file: Path, spec: ModelSpec, height: int, width: int) -> Planes:
-    """From the middle of a gate image."""
-    with Image.open(file) as opened:
-        image = np.asarray(opened.convert("RGB"))
-    top, left = (image.shape[0] - height) // 2, (image.shape[1] - width) // 2
-    cut = image[top : top + height, left : left + width]
-    planes = luma(cut)[None] if spec.colour == "y" else np.transpose(cut, (2, 0, 1)) / 255.0
-    return planes.astype(np.float32)
+def _piece(at: int, spec: ModelSpec, height: int, width: int) -> Planes:
+    """From the middle of a gate image; for a colour model one image a plane, so that planes can't be mixed up."""
+    chosen = [_pictures()[(at + plane) % len(_pictures())] for plane in range(channels(spec))]
+    corners = [((image.shape[0] - height) // 2, (image.shape[1] - width) // 2) for image in chosen]
+    cut = [i[top : top + height, left : left + width] for i, (top, left) in zip(chosen, corners, strict=True)]
+    return np.stack(cut)
 
 
 def _on_levels(planes: Planes) -> Planes:
@@ -140,24 +139,27 @@ def run_planes(engine: Engine, planes: Planes) -> Array:
     return np.array(from_tensor(results[wanted.name], wanted, np.uint8 if wanted.dtype == "uint8" else np.float32))
 
 
-def differences(engine: Engine, reference: Reference) -> list[Difference]:
+def differences(engine: Engine, truth: Truth) -> tuple[Difference, ...]:
     """Each case by the engine and by the reference; a size that fails is a difference of NaN with the fault."""
-    eight_bit = engine.variant.kind == "u8"
-    return [_difference(engine, reference(case.planes), case, eight_bit) for case in cases(engine.spec, eight_bit)]
+    return tuple(_difference(engine, wanted, case) for case, wanted in truth)
 
 
-def _difference(engine: Engine, wanted: Planes, case: Case, eight_bit: bool) -> Difference:
+def _difference(engine: Engine, wanted: Planes, case: Case) -> Difference:
     try:
         found = run_planes(engine, case.planes)
     except SubpixelError as fault:
-        return Difference(case.name, float("nan"), float("nan"), str(fault))
+        return _failed(case, str(fault))
     if found.shape != wanted.shape:
-        return Difference(case.name, float("nan"), float("nan"), f"found shape {found.shape}, needed {wanted.shape}")
-    if not eight_bit:
+        return _failed(case, f"found shape {found.shape}, needed {wanted.shape}")
+    if engine.variant.kind != "u8":
         return Difference(case.name, float(np.abs(found - wanted).max()), psnr_db(found, wanted))
     exact = np.clip(wanted * np.float32(255), 0, 255)
     levels = np.abs(found.astype(np.float64) - np.rint(exact)).max()
     return Difference(case.name, float(levels), psnr_db(found, exact, peak=255.0))
+
+
+def _failed(case: Case, fault: str) -> Difference:
+    return Difference(case.name, float("nan"), float("nan"), " ".join(fault.split()))
 
 
 def evidence(bundle: Bundle, item: Converted, reference: Reference) -> Evidence:
@@ -166,30 +168,46 @@ def evidence(bundle: Bundle, item: Converted, reference: Reference) -> Evidence:
     An fp32 variant is held to the fp32 gate with the engine forced to fp32; fp16 and bf16 to the gate in dB.
     """
     variant, row = item.variant, row_for(item.stand_in or item.variant.target)
+    truth = [(case, reference(case.planes)) for case in cases(bundle.spec, variant.kind == "u8")]
     forced: Precision = "fp32" if variant.precision == "fp32" else "auto"
-    found = measured(Candidate(row, bundle, variant, Request(precision=forced)), reference)
+    found = measured(Candidate(row, bundle, variant, Request(precision=forced)), truth)
     result = _as_evidence(found, item, reference)
-    if variant.precision != "fp32":
+    own = Candidate(row, bundle, variant, Request())
+    if variant.precision != "fp32" or precision_of(own) == "fp32":
         return result
-    own = measured(Candidate(row, bundle, variant, Request()), reference)
-    return result if own.receipt.precision == "fp32" else _joined(result, own, variant)
+    return _joined(result, measured(own, truth), variant)
 
 
 @dataclass(frozen=True)
 class Measured:
     """What an engine gave on all cases, and what it ran on."""
 
-    receipt: Receipt
+    engine: str
+    version: str
+    precision: str
     differences: tuple[Difference, ...]
 
 
-def measured(candidate: Candidate, reference: Reference) -> Measured:
-    """Open the candidate and compare it on every case."""
-    engine = candidate.open()
+def measured(candidate: Candidate, truth: Truth) -> Measured:
+    """Open the candidate and compare it on every case; a file that the engine can't open fails every case."""
     try:
-        return Measured(engine.receipt, tuple(differences(engine, reference)))
-    finally:
-        engine.close()
+        with closing(candidate.open()) as engine:
+            receipt = engine.receipt
+            return Measured(receipt.engine, receipt.version, receipt.precision, differences(engine, truth))
+    except MissingPackageError:
+        raise
+    except EngineError as fault:
+        failed = tuple(_failed(case, str(fault)) for case, _ in truth)
+        return Measured(candidate.row.name, "", candidate.variant.precision, failed)
+
+
+def precision_of(candidate: Candidate) -> str:
+    """The arithmetic that the engine says it takes, once it is open; the variant's own if it can't be opened."""
+    try:
+        with closing(candidate.open()) as engine:
+            return engine.receipt.precision
+    except EngineError:
+        return candidate.variant.precision
 
 
 def _as_evidence(found: Measured, item: Converted, reference: Reference) -> Evidence:
@@ -198,8 +216,8 @@ def _as_evidence(found: Measured, item: Converted, reference: Reference) -> Evid
         sha256=item.variant.file.sha256,
         verdicts=(verdict(found, item.variant, PLAIN),),
         status=item.status,
-        engine=found.receipt.engine,
-        engine_version=found.receipt.version,
+        engine=found.engine,
+        engine_version=found.version,
         machine=machine(),
         reference=reference.name,
         figures=figures(found.differences),
@@ -209,7 +227,7 @@ def _as_evidence(found: Measured, item: Converted, reference: Reference) -> Evid
 
 def _joined(result: Evidence, own: Measured, variant: Variant) -> Evidence:
     """With a second verdict: the arithmetic that the engine takes when nobody asks for another."""
-    precision = own.receipt.precision
+    precision = own.precision
     return replace(
         result,
         verdicts=(*result.verdicts, verdict(own, variant, f"{PLAIN} in {precision}, the engine's own choice")),
@@ -221,7 +239,7 @@ def _joined(result: Evidence, own: Measured, variant: Variant) -> Evidence:
 def verdict(measured: Measured, variant: Variant, gate: str) -> Verdict:
     """The worst case against the gate of the precision that ran."""
     found = measured.differences
-    if measured.receipt.precision != "fp32":
+    if measured.precision != "fp32":
         worst = min(found, key=lambda d: _nan_as(d.psnr_db, -np.inf))
         return Verdict(gate, worst.psnr_db, HALF_MIN_DB, "dB", worst.case, at_least=True)
     worst = max(found, key=lambda d: _nan_as(d.max_abs, np.inf))
@@ -242,8 +260,3 @@ def figures(found: Sequence[Difference], mark: str = "") -> dict[str, float]:
 def faults(found: Sequence[Difference]) -> tuple[str, ...]:
     """The cases that gave an error instead of pixels, with its words."""
     return tuple(f"{d.case}: {d.fault}" for d in found if d.fault)
-
-
-def machine() -> str:
-    """The processor that measured."""
-    return f"{cpu_model()} ({platform.machine()})"
