@@ -17,8 +17,9 @@ FULL_DISK = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 @contextmanager
 def ffmpeg_faults(kind: type[SubpixelError], doing: str) -> Iterator[None]:
     """Turn errors of FFmpeg and the system into ``kind``; the message ends with what FFmpeg logged in this thread."""
-    level = av.logging.get_level()
+    level, skips = av.logging.get_level(), av.logging.get_skip_repeated()
     av.logging.set_level(av.logging.ERROR)
+    av.logging.set_skip_repeated(False)  # else a second failure of the same kind would have no words
     logs: list[tuple[int, str, str]] = []
     try:
         with av.logging.Capture() as logs:
@@ -31,6 +32,7 @@ def ffmpeg_faults(kind: type[SubpixelError], doing: str) -> Iterator[None]:
         raise kind(f"{doing}: {_reason(fault, logs)}") from fault
     finally:
         av.logging.set_level(level)
+        av.logging.set_skip_repeated(skips)
 
 
 def _reason(fault: Exception, logs: list[tuple[int, str, str]]) -> str:

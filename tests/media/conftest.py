@@ -17,7 +17,7 @@ from av.video.frame import VideoFrame
 from av.video.reformatter import Interpolation
 
 FRAMES = 12
-SMOOTH = Interpolation.AREA | Interpolation.ACCURATE_RND
+SMOOTH = int(Interpolation.AREA) | 0x40000  # with libswscale's accurate rounding, which PyAV 17 has no name for
 
 
 @dataclass(frozen=True)
