@@ -10,7 +10,7 @@ from subpixel.catalogue import bicubic_bundle
 from subpixel.engines.base import Engine, Precision, Request
 from subpixel.engines.checked import CheckedEngine
 from subpixel.engines.table import ENGINES, EngineRow, engine_row
-from subpixel.errors import BundleError, missing_package
+from subpixel.errors import BundleError, EngineError, faults_as, missing_package
 from subpixel.evidence import evidence_of, is_trusted
 from subpixel.quality.gates import all_passed
 from subpixel.spec import Kind, Variant
@@ -52,8 +52,9 @@ class Candidate:
 
     def open(self) -> Engine:
         """Open it, wrapped in the checks. Raises ``EngineError`` and its children."""
-        factory = self.row.load()
-        return CheckedEngine(factory(self.bundle.blobs(self.variant), self.variant, self.bundle.spec, self.request))
+        factory, spec = self.row.load(), self.bundle.spec
+        with faults_as(EngineError, f"{self.row.name} can't open {spec.name} ({self.variant.id})"):
+            return CheckedEngine(factory(self.bundle.blobs(self.variant), self.variant, spec, self.request))
 
 
 def candidates(bundle: Bundle, wish: Wish) -> list[Candidate]:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from contextlib import AbstractContextManager
+
 import numpy as np
 
 from subpixel.engines.base import Engine, Receipt, deliver
@@ -28,20 +30,25 @@ class CheckedEngine:
         if outputs is not None:
             check_outputs(self.spec, self.variant, inputs, outputs)
         packed = {name: np.ascontiguousarray(array) for name, array in inputs.items()}
-        with faults_as(EngineError, f"{self.receipt.engine} failed on {self.spec.name} ({self.variant.id})"):
+        with self._faults("failed on"):
             if outputs is None or all(array.flags.c_contiguous for array in outputs.values()):
                 return engine.run(packed, outputs)
             return deliver(engine.run(packed), outputs)
 
     def reset(self) -> None:
         """See ``Engine.reset``."""
-        self._live().reset()
+        with self._faults("can't reset"):
+            self._live().reset()
 
     def close(self) -> None:
         """See ``Engine.close``; a second call does nothing."""
-        if self._engine is not None:
-            self._engine.close()
-            self._engine = None
+        engine, self._engine = self._engine, None
+        if engine is not None:
+            with self._faults("can't close"):
+                engine.close()
+
+    def _faults(self, doing: str) -> AbstractContextManager[None]:
+        return faults_as(EngineError, f"{self.receipt.engine} {doing} {self.spec.name} ({self.variant.id})")
 
     def _live(self) -> Engine:
         if self._engine is None:
