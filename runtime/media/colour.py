@@ -17,12 +17,16 @@ RANGES = {LIMITED: "limited range", FULL: "full range"}
 
 @dataclass(frozen=True)
 class ColourTags:
-    """What a stream says of its colours; ``range`` is settled (limited or full), the others may be unspecified (2)."""
+    """What a stream says of its colours; ``matrix``, ``primaries`` and ``transfer`` may be unspecified (2).
+
+    ``range`` is settled, limited or full; ``is_tagged``: the stream says so itself.
+    """
 
     matrix: int
     range: int
     primaries: int
     transfer: int
+    is_tagged: bool = True
 
     @property
     def is_full(self) -> bool:
@@ -36,11 +40,13 @@ class ColourTags:
 
     def __str__(self) -> str:
         matrix = MATRICES.get(self.matrix, "matrix not tagged")
-        return ", ".join([matrix, RANGES[self.range], *filter(None, [TRANSFERS.get(self.transfer)])])
+        range_ = RANGES[self.range] + ("" if self.is_tagged else " assumed")
+        return ", ".join([matrix, range_, *filter(None, [TRANSFERS.get(self.transfer)])])
 
     def put_on(self, carrier: VideoFrame | VideoCodecContext) -> None:
         """Tag a frame, or an encoder before it is opened."""
-        carrier.colorspace, carrier.color_range = self.matrix, self.range
+        carrier.colorspace = self.matrix
+        carrier.color_range = self.range if self.is_tagged else UNKNOWN_RANGE
         carrier.color_primaries, carrier.color_trc = self.primaries, self.transfer
 
 
@@ -51,14 +57,14 @@ def colour_tags(frame: VideoFrame) -> ColourTags:
         return tags
     name = frame.format.name
     is_full = frame.format.is_rgb or name.startswith(("yuvj", "gray", "ya", "pal"))
-    return replace(tags, range=FULL if is_full else LIMITED)
+    return replace(tags, range=FULL if is_full else LIMITED, is_tagged=False)
 
 
 def as_bt709(tags: ColourTags) -> ColourTags:
     """The tags after RGB became limited-range Y'CbCr of BT.709."""
-    return replace(tags, matrix=MATRIX_BT709, range=LIMITED)
+    return replace(tags, matrix=MATRIX_BT709, range=LIMITED, is_tagged=True)
 
 
 def as_rgb(tags: ColourTags) -> ColourTags:
     """The tags after Y'CbCr became RGB."""
-    return replace(tags, matrix=MATRIX_RGB, range=FULL)
+    return replace(tags, matrix=MATRIX_RGB, range=FULL, is_tagged=True)

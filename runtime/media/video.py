@@ -18,7 +18,7 @@ from subpixel.media.options import UpscaleOptions
 from subpixel.media.pipeline import Clock, Pipeline
 from subpixel.media.pixels import bits_of, is_rgb
 from subpixel.media.plan import Plan, make_plan
-from subpixel.media.probe import open_input, probe
+from subpixel.media.probe import is_picture, open_input, probe
 from subpixel.media.reader import Losses, Reader
 from subpixel.media.receipt import StageTimes, VideoReport
 from subpixel.media.streams import content_tags
@@ -99,7 +99,8 @@ def _compared(plan: Plan, fresh: Path) -> Iterator[str]:
         lost = sorted(_keys(before.metadata) - _keys(after.metadata))
         if lost:
             yield f"tags that .{fresh.suffix.lstrip('.')} can't hold: {', '.join(lost)}"
-        old, new = before.streams[plan.source.video.index], after.streams.video[0]
+        old = before.streams[plan.source.video.index]
+        new = next(stream for stream in after.streams.video if not is_picture(stream))
         if old.start_time is not None and new.start_time is not None and old.time_base and new.time_base:
             shift = new.start_time * new.time_base - old.start_time * old.time_base
             if abs(shift) > Fraction(1, 1000):

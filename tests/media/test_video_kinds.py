@@ -30,6 +30,7 @@ KINDS: dict[str, dict[str, Any]] = {
     "anamorphic": {"aspect": Fraction(16, 15)},
     "HEVC": {"codec": "libx265", "options": (("x265-params", "log-level=none"),)},
     "in Matroska": {"name": "clip.mkv", "time_base": Fraction(1, 1000), "times": tuple(40 * n for n in range(8))},
+    "nothing tagged": {"colours": (2, 0, 2, 2)},
     "VP9 in WebM": {"name": "clip.webm", "codec": "libvpx-vp9", "time_base": Fraction(1, 1000),
                     "times": (0, 33, 67, 100, 267, 300)},
 }  # fmt: skip
@@ -52,6 +53,43 @@ def test_times_and_tags_stay_and_the_size_doubles(
     assert after.colours == before.colours
     assert after.aspect == before.aspect
     assert after.rotation == before.rotation
+
+
+def test_a_transport_stream_keeps_its_clock(
+    clip_of: Callable[..., Path], facts_of: Callable[[Path], Any], tmp_path: Path
+) -> None:
+    times = tuple(3600 * n for n in range(12))
+    source = clip_of(name="clip.ts", time_base=Fraction(1, 90000), times=times, audio=(("aac", "eng", ""),))
+    upscale_file(source, tmp_path / "large.mp4", UpscaleOptions(model="bicubic-x2"))
+    before, after = facts_of(source), facts_of(tmp_path / "large.mp4")
+    assert before.times[0] > 0
+    assert after.times == before.times
+    old, new = before.of_kind("audio")[0], after.of_kind("audio")[0]
+    assert len(new.packets) == len(old.packets)
+    assert abs(new.packets[0][0] - old.packets[0][0]) < Fraction(1, 40000)
+
+
+def test_hdr_side_data_is_told_when_it_is_left_out(
+    clip_of: Callable[..., Path], facts_of: Callable[[Path], Any], tmp_path: Path
+) -> None:
+    display = "G(13250,34500)B(7500,3000)R(34000,16000)WP(15635,16450)L(10000000,50)"
+    options = (("x265-params", f"log-level=none:hdr10=1:master-display={display}:max-cll=1000,400"),)
+    source = clip_of(codec="libx265", pixel_format="yuv420p10le", colours=(9, 1, 9, 16), options=options)
+    report = upscale_file(source, tmp_path / "large.mp4", UpscaleOptions(model="bicubic-x2"))
+    assert "HDR side data left out: mastering display, content light level" in report.notes
+    assert "HDR: the tags are kept" in " ".join(report.notes)
+    assert facts_of(tmp_path / "large.mp4").colours == (9, 1, 9, 16)
+
+
+def test_a_gif_becomes_a_video_with_its_times(
+    clip_of: Callable[..., Path], facts_of: Callable[[Path], Any], tmp_path: Path
+) -> None:
+    source = clip_of(name="clip.gif", codec="gif", pixel_format="rgb8", time_base=Fraction(1, 100),
+                     times=(0, 10, 15, 40), colours=(0, 2, 2, 2))  # fmt: skip
+    upscale_file(source, tmp_path / "large.mp4", UpscaleOptions(model="bicubic-x2"))
+    before, after = facts_of(source), facts_of(tmp_path / "large.mp4")
+    assert after.times == before.times
+    assert after.size == (192, 128)
 
 
 def test_interlaced_frames_come_out_progressive_one_for_one(
