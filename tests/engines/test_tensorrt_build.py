@@ -88,7 +88,7 @@ def test_what_the_library_logged_becomes_the_reason(trt_stand_in: Any) -> None:
 
 
 @pytest.mark.parametrize("height", [1, 359, 360, 361, 1080, 8192, 9000])
-def test_profiles_hold_the_frame_and_fit_common_sizes_exactly(height: int) -> None:
+def test_profiles_hold_the_frame_and_fit_video_sizes_exactly(height: int) -> None:
     profile = profile_for(1, height, 640)
     assert profile.holds(1, height, 640)
     assert profile.holds(1, 1, 1)
