@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 from subpixel.bundle import Bundle
@@ -68,11 +68,11 @@ def candidates(bundle: Bundle, wish: Wish) -> list[Candidate]:
         bundle = bicubic_bundle(bundle.spec.scale)
     rows = [engine_row(wish.engine)] if wish.engine else _rows_for(wish.device)
     found = [
-        Candidate(row, bundle, variant, wish.request)
+        Candidate(row, bundle, variant, _request(row, bundle, variant, wish))
         for row in rows
         for target in row.targets
         for variant in _by_kind(bundle)
-        if variant.target == target and _fits(bundle, variant, wish)
+        if variant.target == target and _fits(row, bundle, variant, wish)
     ]
     ready = [candidate for candidate in found if candidate.row.installed]
     if found and not ready:
@@ -97,13 +97,31 @@ def _by_kind(bundle: Bundle) -> list[Variant]:
     return sorted(bundle.manifest.variants, key=lambda v: KIND_ORDER.index(v.kind))
 
 
-def _fits(bundle: Bundle, variant: Variant, wish: Wish) -> bool:
+def _fits(row: EngineRow, bundle: Bundle, variant: Variant, wish: Wish) -> bool:
     if wish.variant is not None:
         return variant.id == wish.variant
     if wish.precision == "int8":
         return variant.precision == "int8"
     fits = wish.precision == "auto" or variant.precision in (wish.precision, "fp32")
-    return fits and (is_trusted(bundle, variant) or (wish.engine is not None and is_built(bundle, variant)))
+    return fits and (_is_proved(row, bundle, variant) or (wish.engine == row.name and is_built(bundle, variant)))
+
+
+def _is_proved(row: EngineRow, bundle: Bundle, variant: Variant) -> bool:
+    """int8 is proved for the engine that was measured only: each one rounds in its own way."""
+    return is_trusted(bundle, variant) and (variant.precision != "int8" or _was_measured(row, bundle, variant))
+
+
+def _was_measured(row: EngineRow, bundle: Bundle, variant: Variant) -> bool:
+    evidence = evidence_of(bundle, variant)
+    return evidence is not None and evidence.engine == row.name
+
+
+def _request(row: EngineRow, bundle: Bundle, variant: Variant, wish: Wish) -> Request:
+    """The wish; an engine that picks its own arithmetic is held to the variant's where it wasn't measured with it."""
+    request = wish.request
+    if request.precision != "auto" or variant.precision not in row.precisions or _was_measured(row, bundle, variant):
+        return request
+    return replace(request, precision=variant.precision)
 
 
 def is_built(bundle: Bundle, variant: Variant) -> bool:

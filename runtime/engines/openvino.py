@@ -117,10 +117,11 @@ def _arithmetic(compiled: Any, variant: Variant) -> tuple[str, str]:
     """The precision that runs, and in words what each kind of layer was given: a hint can be ignored."""
     hint = _ask(compiled, "INFERENCE_PRECISION_HINT", None)
     rest = PRECISION_OF.get(hint.get_type_name() if hint is not None else "", variant.precision)
-    types = sorted(_layer_types(compiled))
+    types = _layer_types(compiled)
     target = str(_ask(compiled, "RUNTIME_REQUIREMENTS", "")).rpartition("isa=")[2]
-    words = [f"convolutions in {', '.join(types)}" if types else "", f"the rest in {rest}", target]
-    is_int8 = variant.precision == "int8" and (not types or bool(INT8_TYPES.intersection(types)))
+    is_mixed = bool(types - {PRECISION_HINTS.get(rest, "")})
+    words = [f"convolutions in {', '.join(sorted(types))}, the rest in {rest}" if is_mixed else "", target]
+    is_int8 = variant.precision == "int8" and (not types or bool(INT8_TYPES & types))
     return ("int8" if is_int8 else rest), "; ".join(word for word in words if word)
 
 

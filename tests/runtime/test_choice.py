@@ -27,7 +27,7 @@ def with_int8(bundle: Bundle, verdict: Verdict | None) -> Bundle:
     wider = bundle.plus(variant, {})
     if verdict is None:
         return wider
-    return with_evidence(wider, Evidence(variant.id, variant.file.sha256, (verdict,)))
+    return with_evidence(wider, Evidence(variant.id, variant.file.sha256, (verdict,), engine="onnxruntime"))
 
 
 def without_evidence(bundle: Bundle, *ids: str) -> Bundle:
@@ -101,6 +101,22 @@ def test_int8_that_passed_comes_last_and_is_left_out_where_nothing_was_measured(
     untuned = best_first(found, Wish(threads=5), (36, 64), tune=False)
     assert untuned
     assert all(c.variant.precision != "int8" for c in untuned)
+
+
+def test_int8_is_offered_to_the_engine_it_was_measured_with_alone(tiny_bundle: Bundle) -> None:
+    found = candidates(with_int8(tiny_bundle, PASSED), Wish())
+    assert {c.row.name for c in found if c.variant.precision == "int8"} == {"onnxruntime"}
+
+
+def test_an_engine_that_was_not_measured_is_held_to_the_variants_arithmetic(
+    full_bundle: Bundle, require: Callable[[str], None]
+) -> None:
+    """OpenVINO computes ONNX in bf16 by itself on some CPUs; only its own variants have evidence of that."""
+    require("openvino")
+    found = {c.variant.id: c.request.precision for c in candidates(full_bundle, Wish(engine="openvino"))}
+    assert found["onnx-fp32-u8"] == "fp32"
+    assert found["openvino-fp32-u8"] == "auto"
+    assert all(c.request.precision == "auto" for c in candidates(full_bundle, Wish(engine="onnxruntime")))
 
 
 def test_int8_is_given_when_asked_for_the_passed_first(tiny_bundle: Bundle) -> None:

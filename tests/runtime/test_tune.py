@@ -208,7 +208,9 @@ def with_equal_int8(bundle: Bundle) -> Bundle:
     """The bundle's 8-bit variant a second time under the name of an int8 variant that passed."""
     variant = replace(bundle.manifest.variant("onnx-fp32-u8"), id="onnx-int8-u8", precision="int8")
     passed = Verdict("loss", 0.01, 0.1, "dB", "tests")
-    return with_evidence(bundle.plus(variant, {}), Evidence(variant.id, variant.file.sha256, (passed,)))
+    return with_evidence(
+        bundle.plus(variant, {}), Evidence(variant.id, variant.file.sha256, (passed,), engine="onnxruntime")
+    )
 
 
 def test_int8_that_passed_is_taken_once_it_was_the_fastest(
