@@ -146,7 +146,7 @@ class Model:
         wish = replace(self._wish, variant=None, precision="auto")
         for candidate in candidates(taken.bundle, wish):
             if candidate.variant.kind == "float":
-                return replace(candidate, request=replace(candidate.request, precision="auto")).open()
+                return candidate.open()
         raise BundleError(f"{self.spec.name} has no variant for float frames; `subpixel export` makes one")
 
 
