@@ -23,7 +23,7 @@ OWNERS = {
     "tensorrt": ("runtime/engines/tensorrt", "export/", "quantize/"),
     "tensorrt_rtx": ("runtime/engines/tensorrt", "export/", "quantize/"),
     "av": ("runtime/media/", "runtime/cli/", "models/", "quantize/", "devices/ffmpeg"),
-    "PIL": ("runtime/media/", "runtime/cli/", "models/", "quantize/"),
+    "PIL": ("runtime/media/", "runtime/cli/", "runtime/gate_images", "models/", "quantize/"),
 }
 
 

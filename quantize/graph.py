@@ -1,0 +1,171 @@
+"""A fp32 ONNX graph as quantisation sees it: its convolutions, the tensors between them, and what flows there."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+import onnx
+import onnxruntime
+from numpy.typing import NDArray
+from onnx import helper, numpy_helper
+
+from subpixel.errors import BundleError, EngineError, faults_as
+
+Floats = NDArray[np.float32]
+OPSET = 18
+IR_LIMIT = 10
+THREADS = 0  # onnxruntime's own choice
+
+# What an operator's result can't leave, whatever comes in.
+BOUNDS = {"Tanh": (-1.0, 1.0), "Sigmoid": (0.0, 1.0), "Relu": (0.0, float("inf"))}
+
+
+@dataclass(frozen=True)
+class Layer:
+    """A convolution with constant weights. ``source``, ``result``: its tensors; ``name``: of its node.
+
+    ``weights`` ``[O, I, kH, kW]``; ``bias`` ``[O]``, zeros where the graph has none.
+    """
+
+    name: str
+    source: str
+    result: str
+    weights: Floats
+    bias: Floats
+    pads: tuple[int, int, int, int]
+    strides: tuple[int, int]
+    dilations: tuple[int, int]
+    group: int
+
+
+class FloatGraph:
+    """The reference's graph: float32, one input ``lr``, one output ``sr``. Unchangeable; ``with_layers`` makes others.
+
+    Raises ``BundleError`` when it isn't valid ONNX or has no convolution.
+    """
+
+    def __init__(self, model: bytes) -> None:
+        with faults_as(BundleError, "the reference isn't ONNX that can be quantised"):
+            self._model = onnx.load_model_from_string(model)
+            self.bytes = model
+            self.layers = tuple(_layers(self._model.graph))
+        if not self.layers:
+            raise BundleError("the reference has no convolution with constant weights: nothing to quantise")
+
+    @property
+    def source(self) -> str:
+        """The name of the input."""
+        return str(self._model.graph.input[0].name)
+
+    @property
+    def result(self) -> str:
+        """The name of the output."""
+        return str(self._model.graph.output[0].name)
+
+    def copy(self) -> onnx.ModelProto:
+        """The model, to be changed."""
+        model = onnx.ModelProto()
+        model.CopyFrom(self._model)
+        return model
+
+    def maker_of(self, tensor: str) -> str:
+        """The operator that makes a tensor; empty for the input."""
+        return next((str(n.op_type) for n in self._model.graph.node if tensor in n.output), "")
+
+    def users_of(self, tensor: str) -> list[onnx.NodeProto]:
+        """The nodes that take a tensor."""
+        return [node for node in self._model.graph.node if tensor in node.input]
+
+    def bounds_of(self, tensor: str) -> tuple[float, float]:
+        """What the operator that makes a tensor guarantees."""
+        return BOUNDS.get(self.maker_of(tensor), (-float("inf"), float("inf")))
+
+    def with_layers(self, layers: Iterable[Layer]) -> FloatGraph:
+        """The same graph with other weights and biases."""
+        model = self.copy()
+        for layer in layers:
+            node = next(n for n in model.graph.node if n.output[0] == layer.result)
+            _set_initializer(model.graph, node.input[1], layer.weights)
+            if len(node.input) < 3:
+                node.input.append(f"{layer.name}/bias")
+            _set_initializer(model.graph, node.input[2], layer.bias)
+        return FloatGraph(serialised(model))
+
+
+def _layers(graph: onnx.GraphProto) -> Iterable[Layer]:
+    constants = {tensor.name: tensor for tensor in graph.initializer}
+    for node in graph.node:
+        if node.op_type != "Conv" or node.input[1] not in constants:
+            continue
+        weights = numpy_helper.to_array(constants[node.input[1]]).astype(np.float32)
+        has_bias = len(node.input) > 2 and node.input[2] in constants
+        bias = numpy_helper.to_array(constants[node.input[2]]) if has_bias else np.zeros(len(weights), np.float32)
+        yield _layer(node, weights, bias.astype(np.float32))
+
+
+def _layer(node: onnx.NodeProto, weights: Floats, bias: Floats) -> Layer:
+    given = {a.name: helper.get_attribute_value(a) for a in node.attribute}
+    if given.get("auto_pad", b"NOTSET") != b"NOTSET" or weights.ndim != 4:
+        raise BundleError(f"node {node.name!r}: only 2-D convolutions with explicit pads can be quantised")
+    return Layer(
+        name=str(node.name or node.output[0]),
+        source=str(node.input[0]),
+        result=str(node.output[0]),
+        weights=weights,
+        bias=bias,
+        pads=tuple(given.get("pads", (0, 0, 0, 0))),
+        strides=tuple(given.get("strides", (1, 1))),
+        dilations=tuple(given.get("dilations", (1, 1))),
+        group=int(given.get("group", 1)),
+    )
+
+
+def _set_initializer(graph: onnx.GraphProto, name: str, values: Floats) -> None:
+    tensor = numpy_helper.from_array(values.astype(np.float32), name)
+    for at, known in enumerate(graph.initializer):
+        if known.name == name:
+            graph.initializer[at].CopyFrom(tensor)
+            return
+    graph.initializer.append(tensor)
+
+
+def serialised(model: onnx.ModelProto) -> bytes:
+    """Checked by ONNX itself, and the same bytes every time."""
+    model.ir_version = min(model.ir_version, IR_LIMIT)
+    del model.graph.value_info[:]
+    onnx.checker.check_model(model, full_check=True)
+    data: bytes = model.SerializeToString(deterministic=True)
+    return data
+
+
+def tensors(model: bytes, names: Sequence[str], frames: NDArray[np.generic]) -> Mapping[str, Floats]:
+    """Inner tensors of a graph for a batch of frames ``[N, C, H, W]``, no operator fused or rewritten.
+
+    Raises ``EngineError``.
+    """
+    opened = onnx.load_model_from_string(model)
+    source = opened.graph.input[0].name
+    known = {output.name for output in opened.graph.output}
+    for name in names:
+        if name not in known and name != source:
+            opened.graph.output.append(onnx.ValueInfoProto(name=name))
+    asked = [name for name in names if name != source]
+    with faults_as(EngineError, "onnxruntime can't compute the graph's inner tensors"):
+        session = onnxruntime.InferenceSession(opened.SerializeToString(), _plain(), providers=["CPUExecutionProvider"])
+        results = session.run(asked, {source: frames}) if asked else []
+    return dict(zip(asked, results, strict=True)) | ({source: frames} if source in names else {})
+
+
+def _plain() -> onnxruntime.SessionOptions:
+    options = onnxruntime.SessionOptions()
+    options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_DISABLE_ALL
+    options.intra_op_num_threads = THREADS
+    options.log_severity_level = 3
+    return options
+
+
+def tuned(layer: Layer, weights: Floats, bias: Floats) -> Layer:
+    """The layer with other numbers."""
+    return replace(layer, weights=weights.astype(np.float32), bias=bias.astype(np.float32))
