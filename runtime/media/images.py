@@ -16,7 +16,7 @@ from subpixel.engines.base import Receipt
 from subpixel.errors import BadInputError, NotFoundError, OutputError, faults_as
 from subpixel.media.images_enlarge import bicubic, enlarge_colour, fill_hidden, runs_in_eight_bits
 from subpixel.media.images_files import Picture, encode_picture, format_of, header_size, read_metadata, read_picture
-from subpixel.media.images_fit import fitted, in_bits_of, refuse_too_large, resized_tags
+from subpixel.media.images_fit import fitted, in_bits_of, in_markers_of, refuse_too_large, resized_tags
 from subpixel.media.images_meta import orientation
 from subpixel.model import Model
 
@@ -108,7 +108,7 @@ def upscale_image(model: Model, source: Path, target: Path, options: ImageOption
         picture = fitted(read_picture(source), format, source)
         refuse_too_large(picture, _result_size(model, picture, options), format)
         clock.append(time.perf_counter())
-        larger = in_bits_of(_enlarged(model, picture, options), format)
+        larger = in_markers_of(in_bits_of(_enlarged(model, picture, options), format), format)
         clock.append(time.perf_counter())
         with _write_faults(target):
             fresh.write_bytes(encode_picture(larger, format))

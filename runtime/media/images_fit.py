@@ -11,6 +11,7 @@ from subpixel.errors import BadInputError
 from subpixel.media.images_files import FORMATS, Format, Picture
 
 MEMINFO = Path("/proc/meminfo")
+MARKER_BYTES = 65000  # a little less than 64 KiB: the marker's own words take some
 COPIES = 3  # of the result that are alive at once: the pixels, their interleaved copy, the coded file
 
 
@@ -31,6 +32,16 @@ def resized_tags(picture: Picture, size: tuple[int, int]) -> Picture:
     except ValueError as fault:
         metadata = replace(picture.metadata, exif=None)
         return replace(picture, metadata=metadata, notes=(*picture.notes, f"the EXIF was left out: {fault}"))
+
+
+def in_markers_of(picture: Picture, format: Format) -> Picture:
+    """Without EXIF and XMP longer than a JPEG's markers, said in the report by their absence."""
+    held = picture.metadata
+    if format.name != "JPEG":
+        return picture
+    exif = held.exif if len(held.exif or b"") <= MARKER_BYTES else None
+    xmp = held.xmp if len(held.xmp or b"") <= MARKER_BYTES else None
+    return replace(picture, metadata=replace(held, exif=exif, xmp=xmp))
 
 
 def in_bits_of(picture: Picture, format: Format) -> Picture:

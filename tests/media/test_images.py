@@ -358,6 +358,13 @@ def test_damaged_exif_is_left_out_and_said(model: subpixel.Model, tmp_path: Path
     assert any("EXIF was left out" in note for note in report.notes)
 
 
+def test_what_is_too_long_for_a_jpeg_is_left_out_and_said(model: subpixel.Model, tmp_path: Path) -> None:
+    made = Image.Exif()
+    made[0x010F] = "M" * 70000
+    report = upscale_image(model, saved(tmp_path, scene(), exif=made.tobytes()), tmp_path / "out.jpg")
+    assert report.dropped == ("EXIF",)
+
+
 def test_a_picture_file_is_the_same_bytes_each_time(model: subpixel.Model, tmp_path: Path) -> None:
     source = saved(tmp_path, scene())
     for name in ("a.png", "b.png"):

@@ -82,7 +82,7 @@ def renamed(variant: Variant, folder: str) -> Variant:
 
 
 @given(valid_manifests())
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=40, deadline=None)
 def test_every_manifest_survives_the_way_to_text_and_back(manifest: Manifest) -> None:
     text = dump(manifest)
     read = parse(text, "here")
@@ -92,7 +92,7 @@ def test_every_manifest_survives_the_way_to_text_and_back(manifest: Manifest) ->
 
 
 @given(valid_manifests())
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=40, deadline=None)
 def test_the_schema_takes_every_manifest_that_is_written(manifest: Manifest) -> None:
     VALIDATOR.validate(json.loads(dump(manifest)))
 
@@ -122,7 +122,7 @@ def rich(shipped: Bundle) -> dict[str, Any]:
         base, id="litert-int8", kind="quantised", files=files, inputs=(stored,), outputs=(stored,), shapes=(90, 160),
         needs=("int8",),
     )  # fmt: skip
-    manifest = replace(shipped.manifest, variants=(base, extra), files=shipped.manifest.files[:2])
+    manifest = replace(shipped.manifest, variants=(base, extra), files=shipped.manifest.files[:1])
     return dict(json.loads(dump(manifest)))
 
 
@@ -183,8 +183,8 @@ def test_schema_and_parser_agree_on_thousands_of_changed_manifests(rich: dict[st
         assert parses(sign(changed)) == by_schema, f"{what}: schema says {by_schema}"
         verdicts[by_schema] += 1
     assert parses(sign(changed))
-    assert verdicts[True] > 200
-    assert verdicts[False] > 3000
+    assert verdicts[True] > 150
+    assert verdicts[False] > 2500
 
 
 def parses(text: bytes) -> bool:
