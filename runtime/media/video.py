@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from fractions import Fraction
 from pathlib import Path
 
 import av
 import numpy as np
+from av.error import FFmpegError
 from numpy.typing import NDArray
 
+from subpixel.errors import BadInputError
 from subpixel.media.deinterlace import Deinterlacer
 from subpixel.media.enlarge import Enlarger, Preparer
 from subpixel.media.luma import LumaCode
@@ -53,7 +56,7 @@ def run_plan(plan: Plan, model: Model, progress: Progress = silent) -> VideoRepo
         kept = frozenset(fate.stream.index for fate in plan.fates if fate.action in ("copy", "convert"))
         reader = Reader(container, video, kept, options.preview_seconds, options.threads)
         expected = _expected_frames(plan)
-        try:
+        with _faults_told(plan), _left_clean(writer):
             writer.open(container, plan.fates, options.preview_seconds)
             started = time.perf_counter()
             model.reset()
@@ -68,9 +71,28 @@ def run_plan(plan: Plan, model: Model, progress: Progress = silent) -> VideoRepo
             seconds = time.perf_counter() - started
             notes = (*plan.notes, *_findings(plan, reader.losses, deinterlacer.count, writer.path))
             writer.publish()
-        finally:
-            writer.abort()
     return _report(plan, model, count, clock, seconds, reader.losses, notes)
+
+
+@contextmanager
+def _left_clean(writer: Writer) -> Iterator[None]:
+    """Whatever happens, no unfinished file stays."""
+    try:
+        yield
+    finally:
+        writer.abort()
+
+
+@contextmanager
+def _faults_told(plan: Plan) -> Iterator[None]:
+    """What FFmpeg refuses in the middle of the work, and a lack of memory, in words."""
+    try:
+        yield
+    except FFmpegError as fault:
+        raise BadInputError(f"{plan.source.path}: FFmpeg gave up on it: {fault.strerror or fault}") from fault
+    except MemoryError as fault:
+        size = "x".join(map(str, plan.encoding.size))
+        raise BadInputError(f"not enough memory for frames of {size}; ask for a smaller result") from fault
 
 
 def _expected_frames(plan: Plan) -> int | None:
