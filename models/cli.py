@@ -34,7 +34,13 @@ DEFAULTS = Recipe()
 @click.command()
 @click.argument("name")
 @click.option("--scale", type=int, required=True, help="Enlargement factor.")
-@click.option("--data", type=Path, multiple=True, required=True, help="Folder of training images; repeatable.")
+@click.option(
+    "--data",
+    type=Path,
+    multiple=True,
+    required=True,
+    help="Folder of training images; repeatable, each drawn equally.",
+)
 @click.option("--out", type=Path, help="Folder for checkpoint, weights and curve [runs/NAME-xSCALE].")
 @click.option("--init", type=Path, help="Start from these weights; tensors that don't fit stay fresh.")
 @click.option("--steps", type=int, default=DEFAULTS.steps, show_default=True)
@@ -83,13 +89,13 @@ def _patches(data: tuple[Path, ...], scale: int, recipe: Recipe, output: Output)
     for folder in data:
         if not folder.is_dir():
             raise NotFoundError(f"--data {folder}: no such folder; needed a folder of training images")
-    files = image_files(data)
-    pairs = load_pairs(files, scale, recipe.patch_px)
-    if not pairs:
+    groups = [load_pairs(image_files([folder]), scale, recipe.patch_px) for folder in data]
+    found, usable = len(image_files(data)), sum(map(len, groups))
+    if not usable:
         side = recipe.patch_px * scale
-        raise BadInputError(f"found {len(files)} images in --data, none of {side}x{side} pixels or more; needed some")
-    output.say(f"{len(pairs)} of {len(files)} images are large enough for {recipe.patch_px}-pixel LR patches")
-    return PatchSource(pairs, scale, recipe.patch_px, recipe.seed)
+        raise BadInputError(f"found {found} images in --data, none of {side}x{side} pixels or more; needed some")
+    output.say(f"{usable} of {found} images are large enough for {recipe.patch_px}-pixel LR patches")
+    return PatchSource(groups, scale, recipe.patch_px, recipe.seed)
 
 
 def _begin(trainer: training.Trainer, init: Path | None, output: Output) -> None:

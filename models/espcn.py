@@ -6,6 +6,7 @@ import torch
 from torch import nn
 
 from subpixel.models.architecture import Architecture
+from subpixel.models.initialise import fit_tanh_layers
 
 
 class Espcn(nn.Module):
@@ -21,6 +22,10 @@ class Espcn(nn.Module):
         self.mapping = nn.Conv2d(64, 32, 3, padding=1)
         self.subpixel = nn.Conv2d(32, scale * scale, 3, padding=1)
         self.shuffle = nn.PixelShuffle(scale)
+
+    def initialise(self, sample: torch.Tensor) -> None:
+        """Fit the untrained weights to LR patches ``[N, 1, H, W]``."""
+        fit_tanh_layers((self.features, self.mapping), self.subpixel, sample)
 
     def trunk(self, luma: torch.Tensor) -> torch.Tensor:
         """All but the shuffle: ``[N, s^2, H, W]``."""

@@ -59,6 +59,11 @@ def load_pairs(files: Sequence[Path], scale: int, smallest_lr_px: int) -> list[P
     return pairs
 
 
+def _shares(group: Sequence[Pair]) -> NDArray[np.float64]:
+    area = np.array([pair.lr.size for pair in group], dtype=np.float64)
+    return np.asarray(area / area.sum())
+
+
 def turn(patch: Plane, way: int) -> Plane:
     """One of the eight symmetries of the square, 0 to 7."""
     patch = patch.T if way & 1 else patch
@@ -67,12 +72,15 @@ def turn(patch: Plane, way: int) -> Plane:
 
 
 class PatchSource:
-    """Random patches; an image is drawn in proportion to its area. The generator's state is part of a checkpoint."""
+    """Random patches. Every group (a ``--data`` folder) is drawn equally often, an image of it in proportion to area.
 
-    def __init__(self, pairs: Sequence[Pair], scale: int, patch_px: int, seed: int) -> None:
-        self.pairs, self.scale, self.patch_px = list(pairs), scale, patch_px
-        area = np.array([p.lr.size for p in self.pairs], dtype=np.float64)
-        self.share = np.cumsum(area / area.sum())
+    So a few clean photographs count as much as many noisy ones. The generator's state is part of a checkpoint.
+    """
+
+    def __init__(self, groups: Sequence[Sequence[Pair]], scale: int, patch_px: int, seed: int) -> None:
+        self.pairs = [pair for group in groups for pair in group]
+        self.scale, self.patch_px = scale, patch_px
+        self.share = np.cumsum(np.concatenate([_shares(group) for group in groups if group]))
         self.random = np.random.default_rng(seed)
 
     def batch(self, count: int) -> tuple[torch.Tensor, torch.Tensor]:
@@ -82,7 +90,7 @@ class PatchSource:
         return torch.from_numpy(lr), torch.from_numpy(hr)
 
     def _cut(self) -> tuple[Plane, Plane]:
-        which = int(np.searchsorted(self.share, self.random.random(), side="right"))
+        which = int(np.searchsorted(self.share, self.random.random() * self.share[-1], side="right"))
         pair = self.pairs[min(which, len(self.pairs) - 1)]
         size, scale = self.patch_px, self.scale
         top = int(self.random.integers(pair.lr.shape[0] - size + 1))

@@ -15,10 +15,10 @@ TrainPrecision = Literal["auto", "fp32", "bf16"]
 class Recipe:
     """``lr`` rises over ``warmup`` steps, then falls to 1 % of itself by a cosine. Loss: mean squared error of luma."""
 
-    steps: int = 60_000
+    steps: int = 20_000
     batch: int = 8
     patch_px: int = 48
-    lr: float = 6e-3
+    lr: float = 3e-3
     warmup: int = 200
     seed: int = 1
     precision: TrainPrecision = "auto"

@@ -21,6 +21,8 @@ from subpixel.models.soap import Soap
 from subpixel.quality.metrics import psnr_db
 
 KEPT_FIRST_LOSSES = 200  # what the reproduction test of a card compares
+BORDER_WEIGHT = 0.1
+INITIAL_PATCHES = 64
 CHECKPOINT, WEIGHTS_FILE = "checkpoint.pt", "weights.safetensors"
 
 
@@ -43,8 +45,11 @@ class Trainer:
         torch.manual_seed(recipe.seed)
         self.architecture, self.scale, self.recipe, self.source, self.out = architecture, scale, recipe, source, out
         self.net = architecture.build(scale).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+        if hasattr(self.net, "initialise"):
+            self.net.initialise(source.batch(INITIAL_PATCHES)[0])
         self.optimiser = Soap(self.net.parameters(), lr=recipe.lr)
         self.progress = Progress()
+        self.weight = border_weight(recipe.patch_px, architecture.radius_px or 0, scale)
         self.bf16 = recipe.precision == "bf16" or (recipe.precision == "auto" and self._bf16_is_faster())
 
     def step(self) -> float:
@@ -62,7 +67,8 @@ class Trainer:
     def _loss(self, lr: torch.Tensor, hr: torch.Tensor) -> torch.Tensor:
         with torch.autocast("cpu", torch.bfloat16, enabled=self.bf16):
             sr = self.net(lr.to(memory_format=torch.channels_last))
-        return nn.functional.mse_loss(sr.float(), hr)
+        loss: torch.Tensor = (self.weight * (sr.float() - hr).square()).mean()
+        return loss
 
     def _count(self, loss: float, seconds: float) -> float:
         progress = self.progress
@@ -152,6 +158,18 @@ def run(trainer: Trainer, validate: Callable[[nn.Module], float], every: int) ->
             yield trainer.progress
     finally:
         trainer.save()
+
+
+def border_weight(patch_px: int, radius_px: int, scale: int) -> torch.Tensor:
+    """Weights of the loss, ``[s p, s p]``, mean 1: where a patch's own border is seen they are a tenth.
+
+    A whole frame is nearly all inside; a patch isn't, and a small net would spend itself on borders.
+    """
+    weight = torch.full((patch_px * scale, patch_px * scale), BORDER_WEIGHT)
+    rim = radius_px * scale
+    if 2 * radius_px < patch_px:
+        weight[rim : weight.shape[0] - rim, rim : weight.shape[1] - rim] = 1.0
+    return weight / weight.mean()
 
 
 def _pass_times(net: nn.Module, probe: torch.Tensor, bf16: bool) -> Sequence[float]:

@@ -74,6 +74,20 @@ def test_espcn_has_the_papers_number_of_parameters() -> None:
     assert sum(p.numel() for p in net.parameters()) == 64 * 25 + 64 + 32 * 64 * 9 + 32 + 9 * 32 * 9 + 9
 
 
+def test_espcns_first_weights_make_every_tanh_work() -> None:
+    torch.manual_seed(2)
+    net = architecture("espcn").build(3)
+    sample = torch.nn.functional.interpolate(torch.rand(8, 1, 6, 6), size=(24, 24), mode="bicubic")
+    net.initialise(sample)
+    with torch.no_grad():
+        first = net.features(sample)
+        second = net.mapping(torch.tanh(first))
+        result = net(sample)
+    for values in (first, second):
+        np.testing.assert_allclose(values.std((0, 2, 3)).numpy(), 0.7, rtol=1e-3)
+    assert float((result - sample.mean()).abs().max()) < 0.5
+
+
 def test_a_repeated_name_is_refused() -> None:
     espcn = architecture("espcn")
     with pytest.raises(ValueError, match="two architectures"):

@@ -40,7 +40,7 @@ def photos(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def trainer(photos: Path, out: Path, recipe: Recipe = SMALL, scale: int = 3) -> training.Trainer:
     pairs = load_pairs(image_files([photos]), scale, recipe.patch_px)
-    source = PatchSource(pairs, scale, recipe.patch_px, recipe.seed)
+    source = PatchSource([pairs], scale, recipe.patch_px, recipe.seed)
     return training.Trainer(architecture("espcn"), scale, recipe, source, out)
 
 
@@ -152,8 +152,8 @@ def test_the_first_steps_of_the_cards_command_come_again(name: str, eval_data: P
     options = train.make_context("train", command[2:]).params
     recipe = Recipe(options["steps"], options["batch"], options["patch"], options["lr"], seed=options["seed"],
                     precision=options["precision"], threads=options["threads"])  # fmt: skip
-    pairs = load_pairs(image_files(options["data"]), options["scale"], recipe.patch_px)
-    source = PatchSource(pairs, options["scale"], recipe.patch_px, recipe.seed)
+    groups = [load_pairs(image_files([folder]), options["scale"], recipe.patch_px) for folder in options["data"]]
+    source = PatchSource(groups, options["scale"], recipe.patch_px, recipe.seed)
     it = training.Trainer(architecture(options["name"]), options["scale"], recipe, source, tmp_path)
     losses = [it.step() for _ in record.first_losses]
     assert len(losses) == training.KEPT_FIRST_LOSSES
