@@ -100,7 +100,8 @@ def markdown(record: CardRecord) -> str:
         f"{record.hours:.1f} hours on one thread of {record.machine}. Loss: mean squared error of luma; "
         "optimiser: SOAP; learning rate: cosine. "
         "Patches are cut at random from T91, BSDS300's training images and twelve photographs, "
-        "equally often from each, mirrored and turned. None of the evaluation sets is among them; Set5 draws the curve and chooses nothing.",
+        "equally often from each, mirrored and turned. None of the evaluation sets is among them; "
+        "Set5 draws the curve and chooses nothing.",
         "",
         f"Would more hours help? {record.verdict}",
         "",
