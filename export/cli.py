@@ -43,11 +43,13 @@ def export(
 ) -> int:  # fmt: skip
     """Export the trained model NAME to a bundle: ONNX in fp32, free size, compared with torch at other sizes."""
     refuse_existing(output, overwrite)
+    out = Output(as_json, quiet)
     model = trained(name, scale, weights)
-    bundle = export_trained(model)
+    with out.progress_console.status(f"exporting {model.name} and comparing it with torch"):
+        bundle = export_trained(model)
     compared = compare(bundle, weights) if layers else ()
     made = [variant.id for variant in bundle.manifest.variants]
-    return finish(save(bundle, output, overwrite), made, compared, Output(as_json, quiet))
+    return finish(save(bundle, output, overwrite), made, compared, out)
 
 
 @click.command(
@@ -69,15 +71,21 @@ def convert(
     """Add variants of BUNDLE for other engines, each measured where it can run here."""
     source = load(Path(bundle)) if Path(bundle).exists() else find(bundle)  # a folder here, made by `export`, wins
     place = place_for(source, output, overwrite)
-    net = rebuilt_or_none(source, weights)
+    out = Output(as_json, quiet)
     result = source
     for name in dict.fromkeys(targets):
-        if target(name).source == "torch":
-            net = rebuilt(source, weights)
-        result = add_variant(result, target(name), net)
+        with out.progress_console.status(f"converting {source.spec.name} to {name}"):
+            result = with_target(result, name, weights)
     made = [v.id for v in result.manifest.variants if v.target in targets]
     compared = compare(source, weights) if layers else ()
-    return finish(save(result, place, overwrite=True), made, compared, Output(as_json, quiet))
+    return finish(save(result, place, overwrite=True), made, compared, out)
+
+
+def with_target(bundle: Bundle, name: str, weights: Path | None) -> Bundle:
+    """The bundle with a target's variants; the torch net is built again where it can be, and where it must."""
+    chosen = target(name)
+    net = rebuilt(bundle, weights) if chosen.source == "torch" else rebuilt_or_none(bundle, weights)
+    return add_variant(bundle, chosen, net)
 
 
 def refuse_existing(path: Path, overwrite: bool) -> None:

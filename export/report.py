@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from math import isnan
 
 from rich.table import Table
 
@@ -21,7 +22,8 @@ CASE_WORDS = 3  # "53x31 noise psnr_db"; a fourth, in front, names another preci
 
 @dataclass(frozen=True)
 class Row:
-    """A variant's outcome. ``max_abs``: of full scale, in ``levels`` for the `u8` kind; figures are the worst case's.
+    """A variant's outcome. ``max_abs``: of full scale, in ``levels`` for the `u8` kind; figures are the worst case's,
+    ``None`` where a case gave no pixels.
 
     ``own_choice``: what the engine computes in when nobody asks, and its dB, where that isn't fp32. ``passed``: every
     gate that could be measured; ``status`` says whether that was on its own engine (``run``).
@@ -29,9 +31,9 @@ class Row:
 
     variant: str
     size_bytes: int
-    max_abs: float
+    max_abs: float | None
     unit: str
-    psnr_db: float
+    psnr_db: float | None
     own_choice: str
     passed: bool
     status: str
@@ -69,9 +71,9 @@ def _row(bundle: Bundle, variant: Variant) -> Row:
     return Row(
         variant=variant.id,
         size_bytes=sum(record.size_bytes for record in variant.files),
-        max_abs=max(_figures(evidence, "max_abs"), default=float("nan")),
+        max_abs=max(_figures(evidence, "max_abs"), default=None),
         unit="levels" if variant.kind == "u8" else "of full scale",
-        psnr_db=min(_figures(evidence, "psnr_db"), default=float("nan")),
+        psnr_db=min(_figures(evidence, "psnr_db"), default=None),
         own_choice=_own_choice(evidence),
         passed=all_passed(evidence.verdicts),
         status=evidence.status,
@@ -81,7 +83,12 @@ def _row(bundle: Bundle, variant: Variant) -> Row:
 
 
 def _figures(evidence: Evidence, name: str) -> list[float]:
-    """The figures of one kind over the cases, those of the engine's own choice of precision left out."""
+    """The figures of one kind over the cases, those of the engine's own choice of precision left out.
+
+    None at all when a case gave NaN: the worst of the others would look better than it is.
+    """
+    if any(isnan(verdict.figure) for verdict in evidence.verdicts):
+        return []
     found = [(key.split(" "), figure) for key, figure in evidence.figures.items()]
     return [figure for words, figure in found if words[-1] == name and len(words) == CASE_WORDS]
 
@@ -95,9 +102,18 @@ def table(found: Sequence[Row]) -> Table:
     """For people."""
     shown = Table("variant", "bytes", "max abs", "dB", "by itself", "verdict", box=None, pad_edge=False)
     for row in found:
-        worst = f"{row.max_abs:.0f} level" if row.unit == "levels" else f"{row.max_abs:.1e}"
-        shown.add_row(row.variant, f"{row.size_bytes:,}", worst, f"{row.psnr_db:.1f}", row.own_choice, row.sign)
+        shown.add_row(row.variant, f"{row.size_bytes:,}", _max_abs(row), _db(row), row.own_choice, row.sign)
     return shown
+
+
+def _max_abs(row: Row) -> str:
+    if row.max_abs is None:
+        return "–"
+    return f"{row.max_abs:.0f} level" if row.unit == "levels" else f"{row.max_abs:.1e}"
+
+
+def _db(row: Row) -> str:
+    return "–" if row.psnr_db is None else f"{row.psnr_db:.1f}"
 
 
 def layer_table(found: Sequence[LayerDifference]) -> Table:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import importlib.util
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Literal, Protocol, cast
@@ -11,7 +12,7 @@ import onnx
 from torch import nn
 
 from subpixel.bundle import Bundle, file_record
-from subpixel.errors import BadInputError, BundleError
+from subpixel.errors import BadInputError, BundleError, missing_package
 from subpixel.export.onnx import INPUT, OUTPUT, parsed
 from subpixel.spec import Kind, ModelSpec, TensorSpec, Variant
 
@@ -70,19 +71,34 @@ class Target(Protocol):
         """The variants of this target."""
 
 
-TARGETS: dict[str, str] = {
-    "openvino": "subpixel.export.openvino:OpenVinoTarget",
-    "litert": "subpixel.export.litert:LiteRtTarget",
-    "tensorrt": "subpixel.export.tensorrt:TensorRtTarget",
+@dataclass(frozen=True)
+class TargetRow:
+    """Where a target's class is, and the packages (import names) that it needs beyond torch and onnx."""
+
+    module: str
+    factory: str
+    packages: tuple[str, ...] = ()
+
+
+TARGETS: dict[str, TargetRow] = {
+    "openvino": TargetRow("subpixel.export.openvino", "OpenVinoTarget", ("openvino",)),
+    "litert": TargetRow("subpixel.export.litert", "LiteRtTarget", ("litert_torch", "ai_edge_litert", "flatbuffers")),
+    "tensorrt": TargetRow("subpixel.export.tensorrt", "TensorRtTarget"),
 }
 
 
 def target(name: str) -> Target:
-    """The target called ``name``; its library is imported now. Raises ``BadInputError`` naming those there are."""
+    """The target called ``name``; its library is imported now.
+
+    Raises ``BadInputError`` naming those there are, ``MissingPackageError`` for a library that isn't installed.
+    """
     if name not in TARGETS:
         raise BadInputError(f"no target {name!r}; there are: {', '.join(TARGETS)}")
-    module, _, factory = TARGETS[name].partition(":")
-    return cast(Target, getattr(importlib.import_module(module), factory)())
+    row = TARGETS[name]
+    for package in row.packages:
+        if importlib.util.find_spec(package) is None:
+            raise missing_package(package, "export", f"converting to {name}")
+    return cast(Target, getattr(importlib.import_module(row.module), row.factory)())
 
 
 def converted(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -13,8 +14,9 @@ from safetensors.torch import load, save
 from subpixel import bundle as bundles
 from subpixel.bundle import Bundle
 from subpixel.cli.main import cli
-from subpixel.errors import BadInputError, BundleError, OutputError
+from subpixel.errors import BadInputError, BundleError, MissingPackageError, OutputError
 from subpixel.evidence import evidence_of
+from subpixel.export.targets import TARGETS, target
 from subpixel.models.architecture import TrainedModel
 
 ONNX_IDS = ["onnx-fp32", "onnx-fp32-u8"]
@@ -111,3 +113,10 @@ def test_a_refused_target_leaves_the_bundle_as_it_was(
     with pytest.raises(BundleError, match="names no architecture"):
         run("convert", "toy.spx", "--to", "openvino", "--to", "litert")
     assert place.read_bytes() == before
+
+
+def test_a_converter_that_is_not_installed_is_named_with_its_command(monkeypatch: pytest.MonkeyPatch) -> None:
+    row = replace(TARGETS["litert"], packages=("no_such_converter",))
+    monkeypatch.setitem(TARGETS, "litert", row)
+    with pytest.raises(MissingPackageError, match=r"converting to litert needs no_such_converter.*subpixel\[export\]"):
+        target("litert")

@@ -67,19 +67,23 @@ class SamplingGrid(nn.Module):
         return functional.grid_sample(unit, grid[None].expand(batch, -1, -1, -1), align_corners=True)
 
 
-def test_a_net_specialised_to_the_export_size_fails(bundle_of: Callable[..., Bundle]) -> None:
-    bundle = bundle_of(SamplingGrid(), 1)
-    for variant in bundle.manifest.variants:
-        found = read(bundle, variant.id)
+@pytest.fixture(scope="module")
+def specialised(bundle_of: Callable[..., Bundle]) -> Bundle:
+    return bundle_of(SamplingGrid(), 1)
+
+
+def test_a_net_specialised_to_the_export_size_fails(specialised: Bundle) -> None:
+    for variant in specialised.manifest.variants:
+        found = read(specialised, variant.id)
         assert not found.passed
-        assert not is_trusted(bundle, variant)
+        assert not is_trusted(specialised, variant)
         assert any("3x5" in note for note in found.notes)
 
 
-def test_a_specialised_graph_that_says_it_is_dynamic_fails_too(bundle_of: Callable[..., Bundle]) -> None:
-    bundle = bundle_of(SamplingGrid(), 1)
-    lying = converted("onnx", "fp32", "float", bundle.spec, {"model.fp32.onnx": claims_to_be_free(bundle)}, "torch")
-    found = read(measured(bundle, [lying], TorchReference(SamplingGrid())), "onnx-fp32")
+def test_a_specialised_graph_that_says_it_is_dynamic_fails_too(specialised: Bundle) -> None:
+    blobs = {"model.fp32.onnx": claims_to_be_free(specialised)}
+    lying = converted("onnx", "fp32", "float", specialised.spec, blobs, "torch")
+    found = read(measured(specialised, [lying], TorchReference(SamplingGrid())), "onnx-fp32")
     assert not found.passed
     assert len(found.notes) == 2 * len(UNLIKE_EXPORT)
 
@@ -116,12 +120,6 @@ def test_a_variant_can_be_measured_against_the_onnx_where_torch_has_no_net(expor
     assert found.passed
     assert found.reference == "onnx-fp32"
     assert found.verdicts[0].figure == 0
-
-
-def test_nan_weights_fail_instead_of_comparing_equal(bundle_of: Callable[..., Bundle]) -> None:
-    net = nn.Conv2d(1, 1, 3, padding=1)
-    nn.init.constant_(net.weight, float("nan"))
-    assert not read(bundle_of(net, 1), "onnx-fp32").passed
 
 
 def test_a_file_its_engine_cannot_open_fails_with_the_engine_s_words(exported: Bundle, espcn: TrainedModel) -> None:

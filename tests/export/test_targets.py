@@ -93,12 +93,15 @@ class Colours(nn.Module):
         return result
 
 
-def test_litert_keeps_the_planes_of_a_colour_model(
-    bundle_of: Callable[..., Bundle], require: Callable[[str], None]
-) -> None:
+@pytest.fixture(scope="module")
+def coloured(bundle_of: Callable[..., Bundle]) -> Bundle:
+    return bundle_of(Colours(), 2, "rgb")
+
+
+def test_litert_keeps_the_planes_of_a_colour_model(coloured: Bundle, require: Callable[[str], None]) -> None:
     require("litert")
     require("litert_torch")
-    bundle = add_variant(bundle_of(Colours(), 2, "rgb"), target("litert"), Colours())
+    bundle = add_variant(coloured, target("litert"), Colours())
     for id in ("litert-fp32", "litert-fp32-u8"):
         _, found = read(bundle, id)
         assert found.passed, found.verdicts
@@ -165,18 +168,15 @@ def test_openvino_takes_a_scatter_that_adds(
     assert all(isinstance(item, Converted) for item in target("openvino").convert(material))
 
 
-def test_a_foreign_bundle_goes_to_openvino_and_not_to_litert(
-    bundle_of: Callable[..., Bundle], require: Callable[[str], None]
-) -> None:
+def test_a_foreign_bundle_goes_to_openvino_and_not_to_litert(coloured: Bundle, require: Callable[[str], None]) -> None:
     require("openvino")
     require("litert_torch")
-    foreign = bundle_of(Colours(), 2, "rgb")
-    assert rebuilt_or_none(foreign) is None
+    assert rebuilt_or_none(coloured) is None
     with pytest.raises(BundleError, match="names no architecture of this package"):
-        rebuilt(foreign)
+        rebuilt(coloured)
     with pytest.raises(BundleError, match="litert is converted from torch"):
-        add_variant(foreign, target("litert"))
-    _, found = read(add_variant(foreign, target("openvino")), "openvino-fp32")
+        add_variant(coloured, target("litert"))
+    _, found = read(add_variant(coloured, target("openvino")), "openvino-fp32")
     assert found.passed
     assert found.reference == "onnx-fp32"
 
