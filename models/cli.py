@@ -43,13 +43,14 @@ DEFAULTS = Recipe()
 )
 @click.option("--out", type=Path, help="Folder for checkpoint, weights and curve [runs/NAME-xSCALE].")
 @click.option("--init", type=Path, help="Start from these weights; tensors that don't fit stay fresh.")
-@click.option("--steps", type=int, default=DEFAULTS.steps, show_default=True)
-@click.option("--batch", type=int, default=DEFAULTS.batch, show_default=True)
+@click.option("--steps", type=int, default=DEFAULTS.steps, show_default=True, help="Batches to train on.")
+@click.option("--batch", type=int, default=DEFAULTS.batch, show_default=True, help="Patches a batch.")
 @click.option("--patch", type=int, default=DEFAULTS.patch_px, show_default=True, help="LR pixels a side.")
 @click.option("--lr", type=float, default=DEFAULTS.lr, show_default=True, help="Learning rate at its highest.")
-@click.option("--seed", type=int, default=DEFAULTS.seed, show_default=True)
-@click.option("--precision", type=click.Choice(get_args(TrainPrecision)), default="auto", show_default=True)
-@click.option("--threads", type=int, default=DEFAULTS.threads, show_default=True)
+@click.option("--seed", type=int, default=DEFAULTS.seed, show_default=True, help="Fixes weights and patches.")
+@click.option("--precision", type=click.Choice(get_args(TrainPrecision)), default="auto", show_default=True,
+              help="The arithmetic; auto: bf16 where it is faster here.")  # fmt: skip
+@click.option("--threads", type=int, default=DEFAULTS.threads, show_default=True, help="Of torch.")
 @click.option(
     "--validate", default=None, help="Set or folder for the curve, never trained on [set5 where there is one]."
 )
@@ -146,7 +147,7 @@ def _loop(
 @click.option("--engine", help="An engine of the runtime, or `torch` for the trained net itself.")
 @click.option("--variant", help="One variant of the bundle by its id, passed or not.")
 @click.option("--precision", type=click.Choice(["auto", "fp32", "fp16", "bf16", "int8"]), default="fp32",
-              show_default=True)  # fmt: skip
+              show_default=True, help="The arithmetic of the engine.")  # fmt: skip
 @click.option("--weights", type=Path, help="With --engine torch: these weights instead of the committed ones.")
 @click.option("--each", is_flag=True, help="Every image, not only the means.")
 @json_option
