@@ -8,11 +8,11 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import onnx
 from numpy.typing import NDArray
 from onnxruntime.quantization import CalibrationDataReader, CalibrationMethod, QuantFormat, QuantType, quantize_static
 
 from subpixel.errors import BundleError, faults_as
-from subpixel.quantize.graph import FloatGraph
 from subpixel.quantize.kernels import laid_out
 from subpixel.quantize.qdq import Plan, quantised_graph, with_byte_edges
 from subpixel.quantize.targets import Made, Material, Recipe, int8_variant
@@ -45,8 +45,7 @@ class OnnxRuntimeQuantiser:
 
     def plain(self, material: Material, keep_float: frozenset[str]) -> Made:
         """`onnxruntime.quantization`: minima and maxima, a scale a channel, only convolutions' inputs."""
-        tool = by_tool(material, keep_float, signed=False)
-        return _made(with_byte_edges(FloatGraph(tool).copy()))
+        return _made(with_byte_edges(by_tool(material, keep_float, signed=False)))
 
 
 def _made(model: bytes) -> Made:
@@ -54,7 +53,7 @@ def _made(model: bytes) -> Made:
     return Made(int8_variant("onnx", "u8", blobs), blobs)
 
 
-def by_tool(material: Material, keep_float: frozenset[str], signed: bool) -> bytes:
+def by_tool(material: Material, keep_float: frozenset[str], signed: bool) -> onnx.ModelProto:
     """The reference by ONNX Runtime's own static quantisation, float in and out.
 
     ``signed``: symmetric int8 without an integer bias, as TensorRT reads it. Raises ``BundleError``.
@@ -71,7 +70,7 @@ def by_tool(material: Material, keep_float: frozenset[str], signed: bool) -> byt
             activation_type=QuantType.QInt8 if signed else QuantType.QUInt8, weight_type=QuantType.QInt8,
             calibrate_method=CalibrationMethod.MinMax, extra_options=options,
         )  # fmt: skip
-        return result.read_bytes()
+        return onnx.load_model(result)
 
 
 class _Frames(CalibrationDataReader):  # type: ignore[misc]  # the library has no types

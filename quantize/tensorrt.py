@@ -9,7 +9,6 @@ import importlib
 
 from subpixel.engines.trt_build import build_plan, profile_for
 from subpixel.errors import BundleError, EngineError
-from subpixel.quantize.graph import FloatGraph
 from subpixel.quantize.onnxruntime import by_tool
 from subpixel.quantize.qdq import Plan, quantised_graph, with_cast_edges
 from subpixel.quantize.targets import Made, Material, Recipe, int8_variant
@@ -42,7 +41,7 @@ class TensorRtQuantiser:
 
     def plain(self, material: Material, keep_float: frozenset[str]) -> Made:
         """ONNX Runtime's tool in TensorRT's dialect."""
-        return _proved(with_cast_edges(FloatGraph(by_tool(material, keep_float, signed=True)).copy()))
+        return _proved(with_cast_edges(by_tool(material, keep_float, signed=True)))
 
 
 def _proved(model: bytes) -> Made:

@@ -77,7 +77,7 @@ def run_litert_beside(folder: Path, code: str) -> subprocess.CompletedProcess[st
 
 
 def test_tflite_runtime_is_taken_where_ai_edge_litert_is_not(tmp_path: Path) -> None:
-    """The older library's name, module and class; the run on the real one is described in the engine's page."""
+    """Its module and class under the older name. The real 2.14, with numpy 1.26, was run by hand: same results."""
     package = tmp_path / "tflite_runtime"
     package.mkdir()
     (package / "__init__.py").write_text("")
