@@ -84,13 +84,15 @@ def test_a_reader_that_goes_away_is_no_error() -> None:
 @pytest.mark.skipif(os.name != "posix", reason="signals as POSIX has them")
 def test_an_interrupt_ends_with_130_and_no_traceback(tmp_path: Path) -> None:
     pipe = tmp_path / "bundle.json"
+    # A job in the background of a script ignores interrupts, and its children with it: they are let in again below.
     os.mkfifo(pipe)  # reading it waits for a writer that never comes
     code = (
         "import pathlib, sys, subpixel.cli.info as verb, subpixel.cli.main as m;"
         f"verb.find = lambda name: pathlib.Path({str(pipe)!r}).read_bytes();"
         "print('ready', flush=True); sys.argv = ['subpixel', 'info', 'x']; m.main()"
     )
-    with subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:
+    command = [sys.executable, "-c", "import signal; signal.signal(signal.SIGINT, signal.default_int_handler);" + code]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:
         assert process.stdout is not None and process.stderr is not None
         process.stdout.readline()
         time.sleep(0.5)
