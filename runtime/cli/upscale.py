@@ -84,7 +84,7 @@ def upscale(source: str, target: str, as_json: bool, quiet: bool, **given: Any) 
     """
     output = Output(as_json, quiet)
     options = _options(given)
-    with _terminated_like_interrupted(), progress_for(output, Path(source).name) as progress:
+    with interruptible_once(), progress_for(output, Path(source).name) as progress:
         report = upscale_file(Path(source), Path(target), options, progress=progress)
     for line in _lines(report):
         output.say(line)
@@ -128,20 +128,28 @@ def _lines(report: ImageReport | VideoReport) -> Iterator[str]:
 
 
 @contextmanager
-def _terminated_like_interrupted() -> Iterator[None]:
-    """SIGTERM cleans up as Ctrl-C does."""
+def interruptible_once() -> Iterator[None]:
+    """Ctrl-C and SIGTERM stop the work; what comes after the first is ignored, for the cleaning up is under way."""
+    signals = (signal.SIGINT, signal.SIGTERM)
+    stopped = False
 
-    def interrupt(number: int, frame: FrameType | None) -> None:
+    def stop(number: int, frame: FrameType | None) -> None:
+        nonlocal stopped
+        stopped = True
+        for each in signals:
+            signal.signal(each, signal.SIG_IGN)
         raise KeyboardInterrupt
 
     if threading.current_thread() is not threading.main_thread():
         yield
         return
-    before = signal.signal(signal.SIGTERM, interrupt)
+    before = [signal.signal(each, stop) for each in signals]
     try:
         yield
     finally:
-        signal.signal(signal.SIGTERM, before)
+        if not stopped:
+            for each, handler in zip(signals, before, strict=True):
+                signal.signal(each, handler)
 
 
 @contextmanager

@@ -57,10 +57,11 @@ def test_reading_what_is_no_video_fails_in_words(tmp_path: Path) -> None:
 
 def test_an_open_model_is_used_and_stays_open(clip_of: Callable[..., Path], tmp_path: Path) -> None:
     calls: list[tuple[int, int | None]] = []
+    source = clip_of()
     with subpixel.open("bicubic-x2") as model:
         for number in range(2):
             target = tmp_path / f"large{number}.mp4"
-            upscale_file(clip_of(), target, model=model, progress=lambda done, all: calls.append((done, all)))
+            upscale_file(source, target, model=model, progress=lambda done, all: calls.append((done, all)))
     assert calls == [(n, 12) for n in range(1, 13)] * 2
     assert (tmp_path / "large0.mp4").read_bytes() == (tmp_path / "large1.mp4").read_bytes()
 

@@ -129,7 +129,9 @@ def test_an_interrupt_leaves_nothing_behind(number: int, clip_of: Callable[..., 
         time.sleep(0.05)
     assert [path.suffix for path in folder.iterdir()] == [".mp4"], "the work has not begun"
     assert not (folder / "large.mp4").exists()
-    process.send_signal(number)
+    for _ in range(3):  # an impatient user
+        process.send_signal(number)
+        time.sleep(0.02)
     _, said = process.communicate(timeout=60)
     assert (process.returncode, "Traceback" in said) == (130, False), said
     assert list(folder.iterdir()) == []
