@@ -1,0 +1,50 @@
+"""The bundles that come with the package are what `scripts/make-bundles` makes of the committed weights."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from subpixel.catalogue import find, shipped_names
+from subpixel.evidence import evidence_of
+from subpixel.export.rebuild import rebuilt
+from subpixel.models.registry import trained, trained_names
+
+ROOT = Path(__file__).parents[2]
+KINDS = ("", "-u8")
+RUN = {f"{target}-fp32{kind}" for target in ("onnx", "openvino", "litert") for kind in KINDS}
+BUILT = {f"tensorrt-{precision}{kind}" for precision in ("fp32", "fp16") for kind in KINDS}
+
+
+def test_every_model_with_weights_has_its_bundle() -> None:
+    assert set(trained_names()) <= set(shipped_names())
+
+
+@pytest.mark.parametrize("name", shipped_names())
+def test_a_shipped_bundle_is_made_from_the_weights_in_the_repository(name: str) -> None:
+    bundle = find(name)
+    assert bundle.manifest.provenance.weights_sha256 == trained(name).weights_sha256, "run scripts/make-bundles"
+    assert bundle.files["card.md"].decode() == trained(name).card, "run scripts/make-bundles"
+    rebuilt(bundle)
+
+
+@pytest.mark.parametrize("name", shipped_names())
+def test_a_shipped_bundle_has_every_target_with_passed_evidence(name: str) -> None:
+    bundle = find(name)
+    evidence = {variant.id: evidence_of(bundle, variant) for variant in bundle.manifest.variants}
+    assert set(evidence) >= RUN | BUILT
+    for id, found in evidence.items():
+        assert found is not None, id
+        if id in RUN:
+            assert found.passed, id
+        if id in BUILT:
+            assert found.status == "parsed and built", id
+            assert all(found.verdicts), id
+
+
+@pytest.mark.parametrize("name", shipped_names())
+def test_nothing_of_the_machine_that_made_it_is_in_a_shipped_bundle(name: str) -> None:
+    for path, data in find(name).files.items():
+        for trace in (str(ROOT), str(Path.home()), "site-packages", "/tmp/"):
+            assert trace.encode() not in data, f"{path}: {trace}"
