@@ -8,10 +8,10 @@ from pathlib import Path
 
 import click
 
-from subpixel.bundle import Bundle, load, save
-from subpixel.catalogue import find
+from subpixel.bundle import Bundle, save
+from subpixel.catalogue import find_here
 from subpixel.checking import Line
-from subpixel.cli.check import image_sets, is_writable, reference_of, table
+from subpixel.cli.check import image_sets, is_writable, print_table, reference_of
 from subpixel.cli.console import Output, json_option, overwrite_option, quiet_option
 from subpixel.errors import BadInputError, OutputError
 from subpixel.quantize.calibration import calibration
@@ -78,7 +78,7 @@ def quantize(
     Example:  subpixel quantize espcn-x3 --for openvino --calibration samples/bunny_424x240.mp4 -o mine.spx
     """
     out = Output(as_json, quiet)
-    start = load(Path(bundle)) if Path(bundle).exists() else find(bundle)  # a folder here wins
+    start = find_here(bundle)
     place = place_for(start, output, overwrite)
     options = Options(method, tuple(filter(None, keep_float.split(","))), recipe, seed, steps)
     reference, sets = reference_of(start), image_sets(start.spec.scale, data)
@@ -124,7 +124,7 @@ def show(report: Report, out: Output) -> None:
     """The table of what was tried, what failed and why."""
     if out.as_json:
         return
-    out.console.print(table([line for one in report.tried for line in one.lines]))
+    print_table([line for one in report.tried for line in one.lines], out)
     for one in report.tried:
         verdict = "kept" if one.kept and one.passed else "kept as failed" if one.kept else "not kept"
         out.say(f"{one.target}: {one.recipe}: {verdict}")

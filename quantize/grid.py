@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -12,6 +13,7 @@ Dtype = Literal["uint8", "int8"]
 STEPS = 255  # levels of a byte less one
 SYMMETRIC_TOP = 127
 MARGIN = 0.1  # calibration frames never show the extremes
+PARTS = (1.0, 0.9, 0.8, 0.7, 0.6, 0.5, 0.4)  # of a range's ends that a grid may be cut to
 TANH_TOP_ZERO = 255  # the largest zero point a byte can have
 
 
@@ -70,21 +72,24 @@ def symmetric(found: Range) -> Grid:
     return Grid(largest / SYMMETRIC_TOP or 1.0, 0, "int8")
 
 
-def best_before(activation: str, values: NDArray[np.float32], found: Range) -> Grid:
-    """The grid of a convolution's result that an activation follows: the least error behind the activation."""
-    follow = np.tanh if activation == "Tanh" else lambda x: x
+def least_error(grids: Sequence[Grid], values: NDArray[np.float32], activation: str = "") -> Grid:
+    """The grid that keeps values best, or what an activation makes of them: fine steps against cut extremes."""
+    follow = np.tanh if activation == "Tanh" else np.asarray
     wanted = follow(values)
-    parts = np.linspace(1.0, 0.4, 13)
-    grids = [asymmetric(Range(found.low * low, found.high * high)) for low in parts for high in parts]
     errors = [float(np.mean((follow(grid.quantised(values)) - wanted) ** 2)) for grid in grids]
     return grids[int(np.argmin(errors))]
 
 
-def behind_sigmoid(found: Range) -> Grid:
+def cut(found: Range, make: Callable[[Range], Grid]) -> list[Grid]:
+    """Grids of parts of a range."""
+    return [make(Range(found.low * low, found.high * high)) for low in PARTS for high in PARTS]
+
+
+def behind_sigmoid(high: float) -> Grid:
     """The grid of tanh(x) = 2 sigmoid(2 x) - 1 where sigmoid's bytes have zero point 0 and scale 1 / (2 m).
 
-    Then tanh has scale 1 / m and zero point m; m is the largest integer that still holds ``found.high``.
+    Then tanh has scale 1 / m and zero point m; m is the largest integer that still holds ``high``.
     """
-    top = min(max((found.high + 1) / 2, 0.5), 1.0)
+    top = min(max((high + 1) / 2, 0.5), 1.0)
     levels = min(int(STEPS / (2 * top)), TANH_TOP_ZERO)
     return Grid(1 / levels, levels, "uint8")

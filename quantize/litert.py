@@ -35,6 +35,11 @@ class LiteRtQuantiser:
             "int8 from end to end; results quantised before tanh, tanh by LiteRT's table",
             Scheme(integer_results=True, tanh=TANH_GRID),
         ),
+        Recipe(
+            "mixed",
+            "the first convolution and its tanh in float, int8 from there to the end",
+            Scheme(integer_results=True, tanh=TANH_GRID, first_float=True),
+        ),
         Recipe("dynamic", "int8 weights; what convolutions take is quantised frame by frame as it comes", Scheme()),
     )
 
@@ -47,7 +52,7 @@ class LiteRtQuantiser:
 
     def write(self, material: Material, recipe: Recipe, plan: Plan) -> Made:
         """Raises ``BundleError`` when the file and the ONNX reference are not the same net."""
-        if recipe.name == "integer":
+        if recipe.scheme.integer_results:
             blobs = {"litert/model.int8.u8.tflite": Int8File(_float_file(material)).written(material.graph, plan)}
             return Made(int8_variant("litert", "u8", blobs, "NHWC", (BYTE_LEVELS, BYTE_LEVELS)), blobs)
         tuned = with_weights(_float_file(material), material.graph, plan)

@@ -8,6 +8,7 @@ by its quantisation specification.
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import flatbuffers
@@ -26,42 +27,56 @@ SIGNED = 128  # a byte's level less this is LiteRT's
 TANH_GRID = Grid(1 / SIGNED, SIGNED, "uint8")
 OPERATORS = schema.BuiltinOperator
 CONVOLUTIONS = (OPERATORS.CONV_2D, OPERATORS.DEPTHWISE_CONV_2D)
-VERSIONS = {OPERATORS.CONV_2D: 3, OPERATORS.TANH: 2, OPERATORS.DEPTH_TO_SPACE: 1, OPERATORS.QUANTIZE: 1}
+VERSIONS = {
+    OPERATORS.CONV_2D: 3,
+    OPERATORS.TANH: 2,
+    OPERATORS.DEPTH_TO_SPACE: 1,
+    OPERATORS.QUANTIZE: 1,
+    OPERATORS.DEQUANTIZE: 2,
+}
+
+
+@dataclass(frozen=True)
+class _Place:
+    """A tensor and the grid it is on; ``None``: float. Only the frame itself is not signed."""
+
+    tensor: int
+    grid: Grid | None
+    signed: bool = True
 
 
 class Int8File:
-    """A float TFLite file becoming an int8 one. It must be a chain of convolutions, tanh, and a sub-pixel shuffle."""
+    """A float TFLite file becoming an int8 one. It must be a chain of convolutions, tanh, and a sub-pixel shuffle.
+
+    Layers that the plan leaves out stay float, with LiteRT's conversions around them.
+    """
 
     def __init__(self, float_file: bytes) -> None:
         self.model = schema.ModelT.InitFromPackedBuf(bytearray(float_file), 0)
         self.graph = self.model.subgraphs[0]
         self._codes: dict[int, int] = {}
+        self._written: list[Any] = []
 
     def written(self, graph: FloatGraph, plan: Plan) -> bytes:
         """The file with the plan's weights and grids. Raises ``BundleError`` for what isn't such a chain."""
         layers = iter(graph.layers)
         source, result = int(self.graph.inputs[0]), int(self.graph.outputs[0])
-        inner = self._typed_copy(source, BYTES)
-        operators = [self._quantise(source, inner)]
-        place, grid = inner, BYTES
+        expected, here = source, _Place(source, BYTES, signed=False)
         for operator in self.graph.operators:
-            self._check(operator, place, source)
-            operator.inputs[0] = place
-            grid = self._convert(operator, grid, layers, plan)
-            place = int(operator.outputs[0])
-            operators.append(operator)
-        if next(layers, None) is not None or place != result:
+            self._check(operator, expected)
+            expected = int(operator.outputs[0])
+            here = self._convert(operator, here, layers, plan)
+        if next(layers, None) is not None or expected != result:
             raise BundleError("litert: the file and the ONNX reference are not the same chain of layers")
-        last = self._typed_copy(result, BYTES)
-        operators[-1].outputs = [last]
-        operators.append(self._quantise(last, result))
+        last = self._copy_of(result, here.grid)
+        self._written[-1].outputs = [last]
+        self._written.append(self._conversion(last, result, OPERATORS.QUANTIZE))
         for edge in (source, result):
-            self._set_bytes(self.graph.tensors[edge])
-        self.graph.operators = operators
+            self._set_levels(self.graph.tensors[edge], BYTES, signed=False)
+        self.graph.operators = self._written
         return self._packed()
 
-    def _check(self, operator: Any, place: int, source: int) -> None:
-        expected = source if self.graph.tensors[place].name.endswith(b"/int8") else place
+    def _check(self, operator: Any, expected: int) -> None:
         code = self._kind(operator)
         known = (*CONVOLUTIONS, OPERATORS.TANH, OPERATORS.DEPTH_TO_SPACE)
         if code not in known or int(operator.inputs[0]) != expected:
@@ -74,19 +89,38 @@ class Int8File:
     def _kind(self, operator: Any) -> int:
         return int(self.model.operatorCodes[operator.opcodeIndex].builtinCode)
 
-    def _convert(self, operator: Any, grid: Grid, layers: Iterator[Layer], plan: Plan) -> Grid:
-        """One operator on levels; gives the grid of its result."""
-        kind, made = self._kind(operator), self.graph.tensors[operator.outputs[0]]
+    def _convert(self, operator: Any, here: _Place, layers: Iterator[Layer], plan: Plan) -> _Place:
+        """One operator, on levels or in float; gives where its result is."""
+        kind, made = self._kind(operator), int(operator.outputs[0])
         if kind in CONVOLUTIONS:
-            layer = next(layers)
-            self._write_weights(operator, layer, plan.rounded[layer.name], grid)
-            grid = plan.results.get(layer.result, BYTES)
+            layer = next(layers, None)
+            if layer is None:
+                raise BundleError("litert: the file has more convolutions than the ONNX reference")
+            rounded = plan.rounded.get(layer.name)
+            here = self._moved(here, plan.inputs.get(layer.source, BYTES) if rounded else None)
+            grid = None
+            if rounded is not None and here.grid is not None:
+                self._write_weights(operator, layer, rounded, here.grid)
+                grid = plan.results.get(layer.result, BYTES)
         elif kind == OPERATORS.TANH:
-            operator.opcodeIndex, grid = self._code(OPERATORS.TANH), TANH_GRID
+            grid = None if here.grid is None else TANH_GRID
         else:
-            operator.opcodeIndex = self._code(OPERATORS.DEPTH_TO_SPACE)
-        self._set_signed(made, grid)
-        return grid
+            grid = here.grid
+        operator.inputs[0] = here.tensor
+        if grid is not None:
+            operator.opcodeIndex = self._code(OPERATORS.CONV_2D if kind in CONVOLUTIONS else kind)
+            self._set_levels(self.graph.tensors[made], grid, signed=True)
+        self._written.append(operator)
+        return _Place(made, grid)
+
+    def _moved(self, here: _Place, grid: Grid | None) -> _Place:
+        """To signed levels of a grid, or to float; nothing where it is there already."""
+        if here.grid is not None and here.signed and grid is not None or here.grid is None and grid is None:
+            return here
+        made = self._copy_of(here.tensor, grid)
+        kind = OPERATORS.DEQUANTIZE if grid is None else OPERATORS.QUANTIZE
+        self._written.append(self._conversion(here.tensor, made, kind))
+        return _Place(made, grid)
 
     def _write_weights(self, operator: Any, layer: Layer, rounded: Rounded, grid: Grid) -> None:
         """Channels last: ``[O, kH, kW, I]``, a scale for each of O; the bias in steps of input times weights."""
@@ -113,7 +147,6 @@ class Int8File:
             ):
                 setattr(new, name, getattr(old, name))
             operator.builtinOptionsType, operator.builtinOptions = schema.BuiltinOptions.Conv2DOptions, new
-        operator.opcodeIndex = self._code(OPERATORS.CONV_2D)
 
     def _fill(self, tensor: Any, values: NDArray[Any], scale: NDArray[np.float32], kind: int) -> None:
         tensor.type, tensor.shape, tensor.shapeSignature = kind, list(values.shape), None
@@ -123,32 +156,28 @@ class Int8File:
         buffer.data = np.frombuffer(np.ascontiguousarray(values).tobytes(), np.uint8)
         self.model.buffers.append(buffer)
 
-    def _typed_copy(self, place: int, grid: Grid) -> int:
-        """An int8 tensor of the shape of another."""
+    def _copy_of(self, place: int, grid: Grid | None) -> int:
+        """A tensor of the shape of another, on signed levels or in float."""
         like, tensor = self.graph.tensors[place], schema.TensorT()
-        tensor.name, tensor.buffer = like.name + b"/int8", 0
+        tensor.name, tensor.buffer = like.name + (b"/float" if grid is None else b"/int8"), 0
         tensor.shape, tensor.shapeSignature = like.shape, like.shapeSignature
-        self._set_signed(tensor, grid)
+        if grid is not None:
+            self._set_levels(tensor, grid, signed=True)
         self.graph.tensors.append(tensor)
         return len(self.graph.tensors) - 1
 
-    def _set_signed(self, tensor: Any, grid: Grid) -> None:
-        tensor.type = schema.TensorType.INT8
-        tensor.quantization = _parameters([grid.scale], [grid.zero_point - SIGNED])
+    def _set_levels(self, tensor: Any, grid: Grid, signed: bool) -> None:
+        tensor.type = schema.TensorType.INT8 if signed else schema.TensorType.UINT8
+        tensor.quantization = _parameters([grid.scale], [grid.zero_point - (SIGNED if signed else 0)])
 
-    def _set_bytes(self, tensor: Any) -> None:
-        tensor.type = schema.TensorType.UINT8
-        tensor.quantization = _parameters([BYTES.scale], [BYTES.zero_point])
-
-    def _quantise(self, source: int, result: int) -> Any:
-        """Between bytes and LiteRT's signed levels: 128 less or more."""
+    def _conversion(self, source: int, result: int, kind: int) -> Any:
+        """Between float, bytes, and LiteRT's signed levels, 128 less."""
         operator = schema.OperatorT()
-        operator.opcodeIndex = self._code(OPERATORS.QUANTIZE)
+        operator.opcodeIndex = self._code(kind)
         operator.inputs, operator.outputs = [source], [result]
-        operator.builtinOptionsType, operator.builtinOptions = (
-            schema.BuiltinOptions.QuantizeOptions,
-            schema.QuantizeOptionsT(),
-        )
+        name = "QuantizeOptions" if kind == OPERATORS.QUANTIZE else "DequantizeOptions"
+        operator.builtinOptionsType = getattr(schema.BuiltinOptions, name)
+        operator.builtinOptions = getattr(schema, f"{name}T")()
         return operator
 
     def _code(self, kind: int) -> int:

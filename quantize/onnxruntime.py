@@ -31,6 +31,11 @@ class OnnxRuntimeQuantiser:
             "integer convolutions from end to end; results quantised before tanh, tanh a table of bytes",
             Scheme(integer_results=True),
         ),
+        Recipe(
+            "mixed",
+            "the first convolution and what follows it in float, the others integer from end to end",
+            Scheme(integer_results=True, first_float=True),
+        ),
         Recipe("inputs", "only what convolutions take is quantised, results stay float", Scheme()),
     )
 

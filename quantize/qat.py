@@ -13,12 +13,14 @@ import torch
 from numpy.typing import NDArray
 
 from subpixel.quantize.calibration import Calibration
-from subpixel.quantize.graph import FloatGraph, tensors
+from subpixel.quantize.graph import FloatGraph
 from subpixel.quantize.qdq import Plan
 from subpixel.quantize.rounding import Rounded
 from subpixel.quantize.torch_graph import RoundedNet, row_scale
 
-BATCH = 6
+BATCH = 8
+WINDOW_PX = 48
+FLATS = 12  # of the flat patches, in each step
 LEARNING_RATE = 2e-4
 TRUTH_SHARE = 0.02  # HR pulls, but some thirty crops must not teach the net anew
 FLAT_SHARE = 0.25
@@ -46,34 +48,42 @@ def fine_tuned(graph: FloatGraph, plan: Plan, used: Calibration, steps: int, see
 
 
 class _Lessons:
-    """Frames with what fp32 makes of them, and the HR of those that have one."""
+    """Windows of the frames, what fp32 makes of them, and the HR of those that have one."""
 
     def __init__(self, graph: FloatGraph, used: Calibration, seed: int) -> None:
         self._random = np.random.default_rng(seed)
-        real = np.concatenate([used.crops, used.leaves])
-        self._real, self._wanted = _unit(real), _taught(graph, real)
-        self._flat, self._flat_wanted = _unit(used.flats), _taught(graph, used.flats)
-        self._truths = {at: _unit(truth[None]) for at, truth in enumerate(used.truths) if truth is not None}
+        self._teacher = RoundedNet(graph, Plan()).requires_grad_(False)
+        self._frames, self._flats = _unit(np.concatenate([used.crops, used.leaves])), _unit(used.flats)
+        self._truths = {at: _unit(truth) for at, truth in enumerate(used.truths) if truth is not None}
 
     def loss(self, net: RoundedNet) -> torch.Tensor:
         """Mean squared error against fp32, flat patches among it, and a little against HR."""
-        chosen = self._random.permutation(len(self._real))[:BATCH]
-        found = net(self._real[chosen])
-        flat = torch.mean((net(self._flat) - self._flat_wanted) ** 2)
-        loss = torch.mean((found - self._wanted[chosen]) ** 2) + FLAT_SHARE * flat
+        chosen = self._random.permutation(len(self._frames))[:BATCH]
+        corners = self._random.integers(self._frames.shape[2] - WINDOW_PX + 1, size=(len(chosen), 2))
+        windows = torch.stack([_window(self._frames[n], c, 1) for n, c in zip(chosen, corners, strict=True)])
+        flats = self._flats[self._random.permutation(len(self._flats))[:FLATS]]
+        found = net(windows)
+        loss = self._distance(net(flats), flats) * FLAT_SHARE + self._distance(found, windows)
+        scale = found.shape[2] // WINDOW_PX
         for at, number in enumerate(chosen):
             if number in self._truths:
-                loss = loss + TRUTH_SHARE / BATCH * torch.mean((found[at] - self._truths[number][0]) ** 2)
+                truth = _window(self._truths[number], corners[at], scale)
+                loss = loss + TRUTH_SHARE / BATCH * torch.mean((found[at] - truth) ** 2)
         return loss
+
+    def _distance(self, found: torch.Tensor, frames: torch.Tensor) -> torch.Tensor:
+        with torch.no_grad():
+            wanted = self._teacher(frames)
+        return torch.mean((found - wanted) ** 2)
+
+
+def _window(frame: torch.Tensor, corner: NDArray[np.int64], scale: int) -> torch.Tensor:
+    top, left, side = int(corner[0]) * scale, int(corner[1]) * scale, WINDOW_PX * scale
+    return frame[:, top : top + side, left : left + side]
 
 
 def _unit(frames: NDArray[np.uint8]) -> torch.Tensor:
     return torch.from_numpy((frames / np.float32(255)).astype(np.float32))
-
-
-def _taught(graph: FloatGraph, frames: NDArray[np.uint8]) -> torch.Tensor:
-    results = [tensors(graph.bytes, [graph.result], frame[None] / np.float32(255)) for frame in frames]
-    return torch.from_numpy(np.concatenate([np.asarray(result[graph.result]) for result in results]))
 
 
 def _with_learned(graph: FloatGraph, plan: Plan, net: RoundedNet) -> Plan:

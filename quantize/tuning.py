@@ -12,13 +12,13 @@ from numpy.typing import NDArray
 from subpixel.errors import BadInputError
 from subpixel.quantize.calibration import Calibration, Group
 from subpixel.quantize.graph import FloatGraph, Floats, Layer, serialised, tensors
-from subpixel.quantize.grid import Grid, Range, asymmetric, behind_sigmoid, best_before, symmetric
+from subpixel.quantize.grid import PARTS, Grid, Range, asymmetric, behind_sigmoid, cut, least_error, symmetric
 from subpixel.quantize.qdq import Plan, dequantised, quantised_graph
 from subpixel.quantize.rounding import Moments, Rounded, calibrated, nearest
 
 Rounding = Literal["nearest", "calibrated"]
-COLUMNS = 60_000  # positions of a group that a layer's moments are taken from
-SAMPLES = 20_000  # values of a tensor that a grid is searched on
+COLUMNS = 40_000  # positions of a group that a layer's moments are taken from
+SAMPLES = 20_000  # values of a tensor and a group that a grid is searched on
 FREE = ("Relu", "Clip")  # done by the levels' own limits
 Follow = Callable[[str], None]
 
@@ -69,15 +69,32 @@ def grids_for(graph: FloatGraph, used: Calibration, scheme: Scheme) -> Plan:
     layers = scheme.layers(graph)
     sources = sorted({layer.source for layer in layers} - {graph.source})
     results = _integer_results(graph, layers) if scheme.integer_results else []
-    seen = _ranges(graph, [*sources, *results], used.groups)
+    seen = _seen(graph, [*sources, *results], used)
     make = symmetric if scheme.signed else asymmetric
-    inputs = {name: make(seen[name].widened(graph.bounds_of(name))) for name in sources}
+    inputs = {name: least_error(cut(seen[name].range, make), seen[name].values) for name in sources}
     if scheme.signed and any(layer.source == graph.source for layer in layers):
         inputs[graph.source] = symmetric(Range(0.0, 1.0))
-    before = {name: _before(graph, name, seen[name], used) for name in results}
+    before = {name: _before(graph, name, seen[name]) for name in results}
     lookups = frozenset(name for name in sources if _is_lookup(graph, name, before))
-    inputs |= {name: scheme.tanh or behind_sigmoid(seen[name].widened(graph.bounds_of(name))) for name in lookups}
+    inputs |= {name: scheme.tanh or _table(seen[name]) for name in lookups}
     return Plan({}, inputs, before, lookups)
+
+
+@dataclass(frozen=True)
+class _Seen:
+    """What flowed through a tensor: its range with a margin, and a sample of the values."""
+
+    range: Range
+    values: Floats
+
+
+def _before(graph: FloatGraph, tensor: str, seen: _Seen) -> Grid:
+    activation = next((str(node.op_type) for node in graph.users_of(tensor)), "")
+    return least_error(cut(seen.range, asymmetric), seen.values, activation)
+
+
+def _table(seen: _Seen) -> Grid:
+    return least_error([behind_sigmoid(seen.range.high * part) for part in PARTS], seen.values)
 
 
 def _integer_results(graph: FloatGraph, layers: tuple[Layer, ...]) -> list[str]:
@@ -106,20 +123,16 @@ def _is_lookup(graph: FloatGraph, tensor: str, before: Mapping[str, Grid]) -> bo
     return graph.maker_of(tensor) == "Tanh" and bool(makers) and makers[0] in before and only_layers
 
 
-def _before(graph: FloatGraph, tensor: str, seen: Range, used: Calibration) -> Grid:
-    values = tensors(graph.bytes, [tensor], _unit(used.crops))[tensor].ravel()
-    step = max(1, len(values) // SAMPLES)
-    activation = next((str(node.op_type) for node in graph.users_of(tensor)), "")
-    return best_before(activation, values[::step], seen)
-
-
-def _ranges(graph: FloatGraph, names: list[str], groups: tuple[Group, ...]) -> dict[str, Range]:
-    found: dict[str, Range] = {}
-    for group in groups:
-        for name, values in tensors(graph.bytes, names, _unit(group.frames)).items():
-            here = Range(float(values.min()), float(values.max()))
-            found[name] = here.joined(found.get(name, here))
-    return found
+def _seen(graph: FloatGraph, names: list[str], used: Calibration) -> dict[str, _Seen]:
+    """Ranges over all frames, values of the real ones, which come first."""
+    ranges: dict[str, Range] = {}
+    values: dict[str, list[Floats]] = {name: [] for name in names}
+    for group in used.groups:
+        for name, found in tensors(graph.bytes, names, _unit(group.frames)).items():
+            here = Range(float(found.min()), float(found.max()))
+            ranges[name] = here.joined(ranges.get(name, here))
+            values[name].append(found.ravel()[:: max(1, found.size // SAMPLES)])
+    return {name: _Seen(ranges[name].widened(graph.bounds_of(name)), values[name][0]) for name in names}
 
 
 def _unit(frames: NDArray[np.uint8]) -> Floats:

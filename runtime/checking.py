@@ -24,7 +24,7 @@ Status = Literal["passed", "failed", "not here"]
 class Line:
     """One variant on one engine. ``precision``: what really ran; the figures are ``None`` where it didn't run here.
 
-    ``max_abs``: of full scale, in levels for the u8 kind; ``psnr_db``: worst image against the reference;
+    ``max_abs``: of full scale, ``in_levels`` for the u8 kind; ``psnr_db``: worst image against the reference;
     ``loss_db``: mean over the gate set; ``bias_levels``: of the worst image; ``ms``: one 640x360 frame, measured here.
     ``reason``: why it failed or did not run; ``remark``: ``not faster here, not chosen``.
     """
@@ -34,6 +34,7 @@ class Line:
     precision: str
     status: Status
     size_bytes: int
+    in_levels: bool = False
     max_abs: float | None = None
     psnr_db: float | None = None
     loss_db: float | None = None
@@ -102,6 +103,7 @@ def _line(variant: Variant, run: Run) -> Line:
         precision=run.receipt.precision,
         status="failed" if failed else "passed",
         size_bytes=size_bytes(variant),
+        in_levels=variant.kind == "u8",
         max_abs=run.max_abs,
         psnr_db=run.psnr_db,
         loss_db=run.loss_db,

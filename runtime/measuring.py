@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from subpixel.choice import Candidate, Wish
 from subpixel.engines.base import Receipt, Request
 from subpixel.engines.table import engine_row
+from subpixel.errors import SubpixelError
 from subpixel.gate_images import gate_frames, parity_frames
 from subpixel.manifest import sha256
 from subpixel.model import Model
@@ -90,10 +91,23 @@ def remembered(upscale: Upscale) -> Upscale:
 
 
 def measure(candidate: Candidate, reference: Reference, sets: Sequence[ImageSet]) -> Run:
-    """Open the candidate and measure it; the first of ``sets`` gives the figures. Raises ``SubpixelError``."""
+    """Open the candidate and measure it; the first of ``sets`` gives the figures.
+
+    Raises ``EngineError`` when it can't be opened here; when it opens and then fails, that is a failed gate.
+    """
     with Model(candidate, Wish()) as model:
         once = remembered(upscaler(model, candidate.variant.kind))
-        return _Measurement(model, candidate, reference, sets, once).run()
+        try:
+            return _Measurement(model, candidate, reference, sets, once).run()
+        except (SubpixelError, ValueError) as fault:
+            return _broken(model.receipt, str(fault))
+
+
+def _broken(receipt: Receipt, fault: str) -> Run:
+    """It opened and did not run, or gave another size."""
+    nan = float("nan")
+    verdict = Verdict("runs at every size", nan, 0.0, "", fault)
+    return Run(receipt, (verdict,), nan, nan, nan, nan, nan, {})
 
 
 def upscaler(model: Model, kind: Kind) -> Upscale:

@@ -16,7 +16,7 @@ from rich.table import Table
 from rich.text import Text
 
 from subpixel.bundle import Bundle, save
-from subpixel.catalogue import SHIPPED, find
+from subpixel.catalogue import SHIPPED, find_here
 from subpixel.checking import Checked, Line, check_variant, passed, with_checked, with_remarks
 from subpixel.choice import Candidate
 from subpixel.cli.console import Output, json_option, overwrite_option, quiet_option
@@ -32,6 +32,7 @@ from subpixel.spec import Variant
 TRAINED = "subpixel.models.registry:trained"  # by its name: the runtime knows no torch
 MARKS = {"passed": "✅", "failed": "❌", "not here": "–"}
 FAMILIES = ("image",)
+TABLE_COLUMNS = 110
 
 
 @dataclass(frozen=True)
@@ -70,7 +71,7 @@ def check(
               subpixel check mine.spx --data Set5 -o checked.spx
     """
     out = Output(as_json, quiet)
-    source = find(bundle)
+    source = find_here(bundle)
     place = place_for(source, output, overwrite)
     reference = reference_of(source)
     sets = image_sets(source.spec.scale, data)
@@ -175,13 +176,20 @@ def show(report: Report, out: Output) -> None:
     """The table, and under it what failed and what could not run, in words."""
     if out.as_json:
         return
-    out.console.print(table(report.lines))
+    print_table(report.lines, out)
     for line in report.lines:
         if line.reason or line.remark:
             out.say(f"{line.variant} {MARKS[line.status]} {'; '.join(filter(None, (line.reason, line.remark)))}")
     out.say(f"Reference: {report.reference}. Measured on {', '.join(report.sets)}; {report.machine}")
     if report.written:
         out.say(f"evidence written to {report.written}")
+
+
+def print_table(lines: Sequence[Line], out: Output) -> None:
+    """Whole, also where the output is no terminal and has no width."""
+    console = out.console
+    console.width = max(console.width, TABLE_COLUMNS)
+    console.print(table(lines))
 
 
 def table(lines: Sequence[Line]) -> Table:
@@ -207,5 +215,6 @@ def cells(line: Line) -> tuple[Text | str, ...]:
         (line.bias_levels, "+.2f"),
         (line.ms, ".1f"),
     )
-    numbers = ("–" if value is None else format(value, form) for value, form in figures)
-    return (Text(line.variant), ran, f"{line.size_bytes / 1000:.0f} kB", *numbers, mark)
+    max_abs, *numbers = ("–" if value is None else format(value, form) for value, form in figures)
+    unit = " levels" if line.max_abs is not None and line.in_levels else ""
+    return (Text(line.variant), ran, f"{line.size_bytes / 1000:.0f} kB", max_abs + unit, *numbers, mark)
