@@ -12,7 +12,7 @@ from typing import Literal
 
 from subpixel import __version__
 from subpixel.bundle import Bundle
-from subpixel.catalogue import bicubic_bundle, find
+from subpixel.catalogue import bicubic_bundle, find_here
 from subpixel.devices.child import ask
 from subpixel.devices.detection import detect
 from subpixel.devices.doctor import EngineReport, examine_engines
@@ -148,7 +148,7 @@ def plan(names: Sequence[str]) -> tuple[Case, ...]:
 
     Raises ``NotFoundError`` or ``BundleError``.
     """
-    bundles = [(name, find(name)) for name in names]
+    bundles = [(name, find_here(name)) for name in names]
     engines = {report.name: report for report in examine_engines(detect().system)}
     baselines = {f"bicubic-x{b.spec.scale}": bicubic_bundle(b.spec.scale) for _, b in bundles}
     everything = dict([*bundles, *baselines.items()])

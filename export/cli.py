@@ -6,8 +6,8 @@ from pathlib import Path
 
 import click
 
-from subpixel.bundle import Bundle, load, save
-from subpixel.catalogue import SHIPPED, find
+from subpixel.bundle import Bundle, save
+from subpixel.catalogue import SHIPPED, find_here
 from subpixel.cli.console import Output, json_option, overwrite_option, quiet_option
 from subpixel.errors import BadInputError, OutputError
 from subpixel.export.driver import add_variant, export_trained
@@ -69,7 +69,7 @@ def convert(
     as_json: bool, quiet: bool, overwrite: bool,
 ) -> int:  # fmt: skip
     """Add variants of BUNDLE for other engines, each measured where it can run here."""
-    source = load(Path(bundle)) if Path(bundle).exists() else find(bundle)  # a folder here, made by `export`, wins
+    source = find_here(bundle)
     place = place_for(source, output, overwrite)
     out = Output(as_json, quiet)
     result = source

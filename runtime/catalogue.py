@@ -42,6 +42,12 @@ def _exists(path: Path) -> bool:
         return False
 
 
+def find_here(name_or_path: str | Path) -> Bundle:
+    """As ``find``, but a bundle of that name in this folder comes before a shipped one: it was just made here."""
+    path = Path(name_or_path)
+    return load(path) if path.exists() else find(name_or_path)
+
+
 def _suggestion(text: str) -> str:
     near = difflib.get_close_matches(text, shipped_names(), n=1)
     hint = f"did you mean {near[0]!r}? " if near else ""

@@ -13,6 +13,8 @@ from rich.console import Console
 
 from subpixel.records import to_json
 
+FILE_COLUMNS = 140  # a file or a pipe has no width of its own; tables stay whole
+
 Command = TypeVar("Command", bound=Callable[..., Any])
 
 json_option = click.option("--json", "as_json", is_flag=True, help="One JSON object on stdout; all else on stderr.")
@@ -30,7 +32,9 @@ class Output:
     @property
     def console(self) -> Console:
         """For tables, text and progress: stdout for people, stderr beside JSON, nowhere when quiet."""
-        return Console(stderr=self.as_json, quiet=self.quiet, highlight=False, soft_wrap=True)
+        stream = sys.stderr if self.as_json else sys.stdout
+        width = None if stream.isatty() else FILE_COLUMNS
+        return Console(stderr=self.as_json, quiet=self.quiet, highlight=False, soft_wrap=True, width=width)
 
     @property
     def progress_console(self) -> Console:

@@ -10,7 +10,7 @@ from rich import box
 from rich.table import Table
 from rich.text import Text
 
-from subpixel.catalogue import bicubic_bundle, find, shipped_names
+from subpixel.catalogue import bicubic_bundle, find, find_here, shipped_names
 from subpixel.cli.console import Output, json_option, quiet_option
 from subpixel.cli.describe import FAILED, PASSED, BundleFacts, describe
 
@@ -54,7 +54,7 @@ def info(name_or_bundle: str, as_json: bool, quiet: bool) -> None:
               subpixel info espcn-x3 --json
     """
     output = Output(as_json, quiet)
-    facts = describe(find(name_or_bundle))
+    facts = describe(find_here(name_or_bundle))
     if not as_json:
         for part in (contract_table(facts), variant_table(facts)):
             output.console.print(part)
