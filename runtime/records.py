@@ -36,7 +36,7 @@ def from_json(kind: type[T], data: object, where: str = "") -> T:
     """Build the dataclass ``kind`` from parsed JSON. Raises ``RecordError``."""
     if not isinstance(data, Mapping):
         raise RecordError(f"{where or 'top level'}: found {type(data).__name__}, needed an object")
-    hints = _hints(kind)
+    hints = _hints(kind)  # type: ignore[arg-type]
     known = {f.name: f for f in fields(kind)}  # type: ignore[arg-type]
     unknown = sorted(set(data) - set(known))
     if unknown:
