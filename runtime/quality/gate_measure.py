@@ -132,7 +132,7 @@ def flat_levels(variant: Upscale, reference: Upscale, scale: int, radius_px: int
 def _flat(level: int, variant: Upscale, reference: Upscale, radius_px: int, border: int) -> Figure:
     height, width = (side + 2 * radius_px for side in FLAT_INNER_PX)
     patch = np.full((height, width), level / 255, np.float32)
-    found, wanted = (255.0 * np.asarray(shave(np.clip(run(patch), 0, 1), border)) for run in (variant, reference))
+    found, wanted = (shave(np.clip(run(patch), 0, 1) * 255.0, border) for run in (variant, reference))
     far = np.unravel_index(int(np.argmax(np.abs(found - wanted))), found.shape)
     name = f"flat {level} became {found[far]:.1f}, {wanted[far]:.1f} in fp32"
     return Figure(name, float(np.abs(found[far] - wanted[far])))
