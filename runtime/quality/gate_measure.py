@@ -132,7 +132,7 @@ def flat_levels(variant: Upscale, reference: Upscale, scale: int, radius_px: int
 def _flat(level: int, variant: Upscale, reference: Upscale, radius_px: int, border: int) -> Figure:
     height, width = (side + 2 * radius_px for side in FLAT_INNER_PX)
     patch = np.full((height, width), level / 255, np.float32)
-    found, wanted = (shave(np.clip(run(patch), 0, 1) * 255.0, border) for run in (variant, reference))
+    found, wanted = _levels(variant(patch), border), _levels(reference(patch), border)
     far = np.unravel_index(int(np.argmax(np.abs(found - wanted))), found.shape)
     name = f"flat {level} became {found[far]:.1f}, {wanted[far]:.1f} in fp32"
     return Figure(name, float(np.abs(found[far] - wanted[far])))
@@ -154,3 +154,7 @@ def in_levels(plane: Plane) -> NDArray[np.float64]:
     """What 8 bit hold of a plane in [0, 1]; NaN stays NaN."""
     result: NDArray[np.float64] = np.clip(np.rint(plane.astype(np.float64) * 255), 0, 255)
     return result
+
+
+def _levels(result: Plane, border: int) -> NDArray[np.float64]:
+    return np.asarray(shave(np.clip(result, 0, 1), border), dtype=np.float64) * 255
