@@ -8,7 +8,6 @@ from numpy.typing import NDArray
 from torch import nn
 
 import subpixel
-from subpixel.errors import BundleError
 
 
 class BundleUpscaler:
@@ -18,10 +17,10 @@ class BundleUpscaler:
         self.model = model
 
     def exact(self, lr: NDArray[np.float32]) -> NDArray[np.float32] | None:
-        try:
-            return self.model.upscale_luma(lr)
-        except BundleError:
-            return None  # an int8 variant has its 8-bit form only
+        """``None`` for int8: float frames would run through another variant of the bundle."""
+        if self.model.receipt.precision == "int8":
+            return None
+        return self.model.upscale_luma(lr)
 
     def eight_bit(self, lr: NDArray[np.uint8]) -> NDArray[np.uint8]:
         return self.model.upscale_luma(lr)

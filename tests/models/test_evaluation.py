@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from itertools import islice
 from pathlib import Path
 
@@ -78,6 +79,17 @@ def test_the_command_evaluates_a_folder_of_images_and_prints_json(tmp_path: Path
     rows = json.loads(result.stdout)
     assert [row["upscaler"].split()[0] for row in rows] == ["bicubic", "bicubic-x2"]
     assert rows[0]["mean"]["psnr_db"] == pytest.approx(rows[1]["mean"]["psnr_db"], abs=1e-3)
+
+
+def test_int8_has_no_figure_from_unrounded_frames(tmp_path: Path, require: Callable[[str], None]) -> None:
+    require("openvino")
+    random = np.random.default_rng(0)
+    Image.fromarray(random.integers(0, 256, (40, 44), dtype=np.uint8)).save(tmp_path / "noise.png")
+    command = ["espcn-x2", "--set", str(tmp_path), "--variant", "openvino-int8-u8", "--precision", "auto", "--json"]
+    ours = json.loads(CliRunner().invoke(evaluate, command, catch_exceptions=False).stdout)[1]
+    assert "int8" in ours["upscaler"]
+    assert ours["mean"]["psnr_db"] is None
+    assert ours["mean"]["psnr_u8_db"] > 5
 
 
 def test_an_unknown_set_and_an_empty_folder_are_named(tmp_path: Path) -> None:
