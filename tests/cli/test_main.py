@@ -88,7 +88,7 @@ def test_an_interrupt_ends_with_130_and_no_traceback(tmp_path: Path) -> None:
     os.mkfifo(pipe)  # reading it waits for a writer that never comes
     code = (
         "import pathlib, sys, subpixel.cli.info as verb, subpixel.cli.main as m;"
-        f"verb.find = lambda name: pathlib.Path({str(pipe)!r}).read_bytes();"
+        f"verb.find_here = lambda name: pathlib.Path({str(pipe)!r}).read_bytes();"
         "print('ready', flush=True); sys.argv = ['subpixel', 'info', 'x']; m.main()"
     )
     command = [sys.executable, "-c", "import signal; signal.signal(signal.SIGINT, signal.default_int_handler);" + code]
