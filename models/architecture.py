@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Literal
 
 import torch
 from safetensors.torch import load as load_safetensors
@@ -12,15 +13,20 @@ from torch import nn
 
 from subpixel.errors import BadInputError, BundleError, NotFoundError
 from subpixel.manifest import sha256
-from subpixel.spec import Colour, Family, ModelSpec
+from subpixel.spec import Colour, Family, ModelSpec, StateSpec
+
+Material = Literal["luma", "scales", "rgb", "clips"]
 
 WEIGHTS = Path(__file__).parent / "weights"
 
 
 @dataclass(frozen=True)
 class Architecture:
-    """``build`` gives the net for a scale, untrained; ``radius_px``: how far an LR pixel reaches, in LR pixels.
+    """``build`` gives the net for a scale, untrained; ``radius_px``: how far an LR pixel reaches there, in LR pixels.
 
+    ``material``: what it is trained on: luma patches, those of all its scales at once, RGB patches, or clips.
+    ``shared``: one file of weights serves all scales. ``window``, ``lookahead``, ``states``: as in ``ModelSpec``; the
+    net then takes ``[N, window, H, W]`` and the states, and gives ``(sr, *next_states)`` where there are any.
     A net that ends with a pixel shuffle has ``trunk(x)`` for all before it: LiteRT appends its own operator there.
     """
 
@@ -29,14 +35,25 @@ class Architecture:
     paper: str
     scales: tuple[int, ...]
     build: Callable[[int], nn.Module]
-    radius_px: int | None
+    radius_px: Callable[[int], int | None]
     colour: Colour = "y"
     size_multiple: int = 1
+    material: Material = "luma"
+    shared: bool = False
+    window: int = 1
+    lookahead: int = 0
+    states: tuple[StateSpec, ...] = ()
 
     def spec(self, scale: int, version: str = "1") -> ModelSpec:
         """The bundle's contract of this architecture at one scale."""
-        name = f"{self.name}-x{scale}"
-        return ModelSpec(name, version, scale, self.family, self.colour, self.radius_px, self.size_multiple)
+        return ModelSpec(
+            f"{self.name}-x{scale}", version, scale, self.family, self.colour, self.radius_px(scale),
+            self.size_multiple, self.window, self.lookahead, self.states,
+        )  # fmt: skip
+
+    def weights_name(self, scale: int) -> str:
+        """The stem of the committed files: ``espcn-x3``, or ``vdsr`` where one file serves all scales."""
+        return self.name if self.shared else f"{self.name}-x{scale}"
 
     def check_scale(self, scale: int) -> None:
         """Raises ``BadInputError`` for a scale this architecture isn't made for."""
@@ -77,7 +94,7 @@ class TrainedModel:
 def read_trained(architecture: Architecture, scale: int, weights: Path | None = None) -> TrainedModel:
     """The committed weights of a scale, or those of a ``.safetensors`` file. Raises ``NotFoundError``."""
     architecture.check_scale(scale)
-    file = weights or WEIGHTS / f"{architecture.name}-x{scale}.safetensors"
+    file = weights or WEIGHTS / f"{architecture.weights_name(scale)}.safetensors"
     if not file.is_file():
         raise NotFoundError(f"{file}: no such weights; train them: subpixel train {architecture.name} --scale {scale}")
     card = file.with_suffix(".md")

@@ -44,5 +44,5 @@ ESPCN = Architecture(
     paper="Shi et al., CVPR 2016, arXiv:1609.05158",
     scales=(2, 3, 4),
     build=Espcn,
-    radius_px=4,
+    radius_px=lambda scale: 4,
 )

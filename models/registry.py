@@ -45,4 +45,9 @@ def trained(name: str, scale: int | None = None, weights: Path | None = None) ->
 
 def trained_names() -> list[str]:
     """Names of all models whose weights are committed, sorted."""
-    return sorted(file.stem for file in WEIGHTS.glob("*.safetensors"))
+    return sorted(
+        f"{known.name}-x{scale}"
+        for known in ARCHITECTURES.values()
+        for scale in known.scales
+        if (WEIGHTS / f"{known.weights_name(scale)}.safetensors").is_file()
+    )

@@ -7,6 +7,7 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
+from typing import Protocol
 
 import numpy as np
 import torch
@@ -15,9 +16,9 @@ from torch import nn
 
 from subpixel.errors import BadInputError, BundleError, NotFoundError, faults_as
 from subpixel.models.architecture import Architecture
-from subpixel.models.patches import PatchSource
 from subpixel.models.recipe import Recipe
 from subpixel.models.soap import Soap
+from subpixel.quality.colour import luma
 from subpixel.quality.metrics import psnr_db
 
 KEPT_FIRST_LOSSES = 200  # what the reproduction test of a card compares
@@ -37,19 +38,37 @@ class Progress:
     points: list[tuple[int, float, float, float]] = field(default_factory=list)  # step, seconds, loss, PSNR dB
 
 
-class Trainer:
-    """One net, one recipe, one folder for what it leaves behind."""
+class BatchSource(Protocol):
+    """Where batches come from: what the net takes and what it should give, ``[N, C, H, W]`` float32 each."""
 
-    def __init__(self, architecture: Architecture, scale: int, recipe: Recipe, source: PatchSource, out: Path) -> None:
+    random: np.random.Generator
+
+    def batch(self, count: int) -> tuple[torch.Tensor, torch.Tensor]: ...
+
+
+class Trainer:
+    """One net, one recipe, one folder for what it leaves behind.
+
+    A net may have ``initialise(lr)``, called once with a batch, and ``training_loss(lr, hr, weight)`` in place of the
+    mean squared error, ``weight`` being ``border_weight`` ``[s p, s p]``.
+    """
+
+    def __init__(
+        self, architecture: Architecture, scale: int, recipe: Recipe, source: BatchSource, out: Path,
+        device: str = "cpu",
+    ) -> None:  # fmt: skip
         torch.set_num_threads(recipe.threads)
         torch.manual_seed(recipe.seed)
         self.architecture, self.scale, self.recipe, self.source, self.out = architecture, scale, recipe, source, out
-        self.net = architecture.build(scale).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
-        if hasattr(self.net, "initialise"):
-            self.net.initialise(source.batch(INITIAL_PATCHES)[0])
+        self.device = torch.device(device)
+        net = architecture.build(scale)
+        initialise = getattr(net, "initialise", None)
+        if initialise is not None:
+            initialise(source.batch(INITIAL_PATCHES)[0])
+        self.net = net.to(self.device, memory_format=torch.channels_last)  # type: ignore[call-overload]
         self.optimiser = Soap(self.net.parameters(), lr=recipe.lr)
         self.progress = Progress()
-        self.weight = border_weight(recipe.patch_px, architecture.radius_px or 0, scale)
+        self.weight = border_weight(recipe.patch_px, architecture.radius_px(scale) or 0, scale).to(self.device)
         self.bf16 = recipe.precision == "bf16" or (recipe.precision == "auto" and self._bf16_is_faster())
 
     def step(self) -> float:
@@ -58,15 +77,19 @@ class Trainer:
         for group in self.optimiser.param_groups:
             group["lr"] = self.recipe.lr_at(self.progress.step)
         lr, hr = self.source.batch(self.recipe.batch)
-        loss = self._loss(lr, hr)
+        loss = self._loss(lr.to(self.device), hr.to(self.device))
         self.optimiser.zero_grad()
         loss.backward()  # type: ignore[no-untyped-call]
         self.optimiser.step()
         return self._count(float(loss.detach()), time.perf_counter() - started)
 
     def _loss(self, lr: torch.Tensor, hr: torch.Tensor) -> torch.Tensor:
-        with torch.autocast("cpu", torch.bfloat16, enabled=self.bf16):
-            sr = self.net(lr.to(memory_format=torch.channels_last))
+        lr = lr.to(memory_format=torch.channels_last)
+        with torch.autocast(self.device.type, torch.bfloat16, enabled=self.bf16):
+            if hasattr(self.net, "training_loss"):
+                own: torch.Tensor = self.net.training_loss(lr, hr, self.weight)
+                return own
+            sr = self.net(lr)
         loss: torch.Tensor = (self.weight * (sr.float() - hr).square()).mean()
         return loss
 
@@ -81,9 +104,22 @@ class Trainer:
 
     def _bf16_is_faster(self) -> bool:
         """Measured, not assumed: on some CPUs with bf16 instructions torch's convolutions are slower in bf16."""
-        shape = (self.recipe.batch, 1, self.recipe.patch_px, self.recipe.patch_px)
-        probe = torch.full(shape, 0.5).to(memory_format=torch.channels_last)
-        return min(_pass_times(self.net, probe, True)) < min(_pass_times(self.net, probe, False))
+        if self.device.type != "cpu":
+            return True
+        state = self.source.random.bit_generator.state
+        lr, hr = self.source.batch(self.recipe.batch)
+        self.source.random.bit_generator.state = state
+        return min(self._pass_times(lr, hr, True)) < min(self._pass_times(lr, hr, False))
+
+    def _pass_times(self, lr: torch.Tensor, hr: torch.Tensor, bf16: bool) -> Sequence[float]:
+        times = []
+        self.bf16 = bf16
+        for _ in range(4):
+            started = time.perf_counter()
+            self._loss(lr, hr).backward()  # type: ignore[no-untyped-call]
+            times.append(time.perf_counter() - started)
+        self.net.zero_grad()
+        return times[1:]
 
     def record(self, psnr_db: float) -> None:
         """Add a point to the learning curve."""
@@ -100,11 +136,11 @@ class Trainer:
             "torch_rng": torch.get_rng_state(),
             "patches_rng": json.dumps(self.source.random.bit_generator.state),
             "progress": json.dumps(asdict(self.progress)),
-            "name": f"{self.architecture.name}-x{self.scale}",
+            "name": self.architecture.weights_name(self.scale),
             "bf16": self.bf16,
         }
         _write(self.out / CHECKPOINT, lambda path: torch.save(state, path))
-        weights = {key: value.contiguous() for key, value in self.net.state_dict().items()}
+        weights = {key: value.cpu().contiguous() for key, value in self.net.state_dict().items()}
         _write(self.out / WEIGHTS_FILE, lambda path: save_file(weights, path))
 
     def resume(self) -> bool:
@@ -124,7 +160,7 @@ class Trainer:
         return True
 
     def _check_same(self, state: dict[str, str], file: Path) -> None:
-        mine = {"name": f"{self.architecture.name}-x{self.scale}", "recipe": json.dumps(asdict(self.recipe))}
+        mine = {"name": self.architecture.weights_name(self.scale), "recipe": json.dumps(asdict(self.recipe))}
         for key, value in mine.items():
             if state[key] != value:
                 raise BadInputError(
@@ -172,18 +208,6 @@ def border_weight(patch_px: int, radius_px: int, scale: int) -> torch.Tensor:
     return weight / weight.mean()
 
 
-def _pass_times(net: nn.Module, probe: torch.Tensor, bf16: bool) -> Sequence[float]:
-    times = []
-    for _ in range(4):
-        started = time.perf_counter()
-        with torch.autocast("cpu", torch.bfloat16, enabled=bf16):
-            result = net(probe)
-        result.float().square().mean().backward()
-        times.append(time.perf_counter() - started)
-    net.zero_grad()
-    return times[1:]
-
-
 def read_progress(data: dict[str, object]) -> Progress:
     """The progress that a checkpoint holds as JSON."""
     progress = Progress(**data)  # type: ignore[arg-type]
@@ -198,12 +222,19 @@ def _write(path: Path, write: Callable[[Path], object]) -> None:
 
 
 def psnr_of(net: nn.Module, pairs: Sequence[tuple[np.ndarray, np.ndarray]], scale: int) -> float:
-    """Mean PSNR in dB of a luma net over (LR, HR) planes, ``scale`` pixels cropped."""
+    """Mean PSNR in dB of a net over (LR, HR) pairs, ``scale`` pixels cropped.
+
+    LR: a plane ``[h, w]`` or what the net takes, ``[C, h, w]``; HR: luma ``[s h, s w]``. Of an RGB net Y is measured.
+    """
     net.eval()
-    with torch.no_grad():
-        results = [
-            psnr_db(net(torch.from_numpy(lr.astype(np.float32))[None, None])[0, 0].numpy().clip(0, 1), hr, scale)
-            for lr, hr in pairs
-        ]
+    results = [psnr_db(_enlarged(net, lr).clip(0, 1), hr, scale) for lr, hr in pairs]
     net.train()
     return float(np.mean(results))
+
+
+def _enlarged(net: nn.Module, lr: np.ndarray) -> np.ndarray:
+    planes = lr if lr.ndim == 3 else lr[None]
+    given = torch.from_numpy(planes[None].astype(np.float32)).to(next(net.parameters()).device)
+    with torch.no_grad():
+        result = net(given)[0].cpu().numpy()
+    return luma(result.transpose(1, 2, 0)) if len(result) == 3 else result[0]

@@ -48,11 +48,23 @@ class TensorSpec:
 
 
 @dataclass(frozen=True)
+class StateSpec:
+    """A tensor that a recurrent model hands itself: ``[N, channels, H, W]`` at LR size, float32, zeros at a start.
+
+    The graph has it as the input ``name`` and gives the next one as the output ``name_next``.
+    """
+
+    name: str
+    channels: int
+
+
+@dataclass(frozen=True)
 class ModelSpec:
     """What holds for every variant of a model.
 
     ``radius_px``: how many LR pixels around an output pixel can change it; ``None``: unbounded, never tiled.
-    ``size_multiple``: H and W of the LR frame must be multiples of it. ``window``: LR frames per output frame.
+    ``size_multiple``: H and W of the LR frame must be multiples of it. ``window``: LR frames per output frame, in
+    order of time, of which ``lookahead`` come after the one that is enlarged.
     """
 
     name: str
@@ -63,6 +75,8 @@ class ModelSpec:
     radius_px: int | None
     size_multiple: int = 1
     window: int = 1
+    lookahead: int = 0
+    states: tuple[StateSpec, ...] = ()
 
 
 @dataclass(frozen=True)

@@ -28,7 +28,7 @@ def test_the_output_is_scale_times_as_large_at_odd_sizes(name: str, scale: int) 
 def test_a_pixel_reaches_just_as_far_as_the_registry_says(name: str, scale: int) -> None:
     torch.manual_seed(0)
     chosen = architecture(name)
-    radius = chosen.radius_px
+    radius = chosen.radius_px(scale)
     assert radius is not None
     net = chosen.build(scale).double().eval()
     size = 2 * radius + 7
