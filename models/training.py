@@ -61,11 +61,11 @@ class Trainer:
         torch.manual_seed(recipe.seed)
         self.architecture, self.scale, self.recipe, self.source, self.out = architecture, scale, recipe, source, out
         self.device = torch.device(device)
-        net = architecture.build(scale)
+        net = architecture.build(scale).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
         initialise = getattr(net, "initialise", None)
         if initialise is not None:
             initialise(source.batch(INITIAL_PATCHES)[0])
-        self.net = net.to(self.device, memory_format=torch.channels_last)  # type: ignore[call-overload]
+        self.net: nn.Module = net.to(self.device)
         self.optimiser = Soap(self.net.parameters(), lr=recipe.lr)
         self.progress = Progress()
         self.weight = border_weight(recipe.patch_px, architecture.radius_px(scale) or 0, scale).to(self.device)
