@@ -30,3 +30,31 @@ def fit_tanh_layers(layers: Sequence[nn.Conv2d], last: nn.Conv2d, sample: torch.
         values = torch.tanh(layer(values))
     last.weight *= 0.1
     nn.init.constant_(last.bias, float(sample.mean()))  # type: ignore[arg-type]
+
+
+@torch.no_grad()
+def fit_relu_layers(layers: Sequence[nn.Conv2d], sample: torch.Tensor) -> None:
+    """Scale all ``layers`` but the last, each followed by ReLU, to unit variance before it; the last is zero.
+
+    A net that adds its result to the enlarged image starts as the enlargement.
+    """
+    values = sample
+    for layer in layers[:-1]:
+        nn.init.orthogonal_(layer.weight)
+        nn.init.zeros_(layer.bias)  # type: ignore[arg-type]
+        if layer is layers[0]:
+            layer.weight -= layer.weight.mean((2, 3), keepdim=True)  # detail, not brightness
+        layer.weight /= layer(values).std()
+        values = torch.relu(layer(values))
+    nn.init.zeros_(layers[-1].weight)
+    nn.init.zeros_(layers[-1].bias)  # type: ignore[arg-type]
+
+
+@torch.no_grad()
+def pass_through(layers: Sequence[nn.Conv2d], sample: torch.Tensor) -> None:
+    """As ``fit_relu_layers`` for a net without a way around, whose first filter of each layer hands the image on."""
+    fit_relu_layers(layers, sample)
+    for layer in layers:
+        middle = layer.kernel_size[0] // 2
+        layer.weight[0] = 0.0
+        layer.weight[0, 0, middle, middle] = 1.0

@@ -9,6 +9,8 @@ from pathlib import Path
 from subpixel.errors import BadInputError, NotFoundError
 from subpixel.models.architecture import WEIGHTS, Architecture, TrainedModel, read_trained
 from subpixel.models.espcn import ESPCN
+from subpixel.models.srcnn import SRCNN
+from subpixel.models.vdsr import VDSR
 
 
 def by_name(*architectures: Architecture) -> dict[str, Architecture]:
@@ -21,7 +23,7 @@ def by_name(*architectures: Architecture) -> dict[str, Architecture]:
     return table
 
 
-ARCHITECTURES = by_name(ESPCN)
+ARCHITECTURES = by_name(ESPCN, SRCNN, VDSR)
 
 
 def architecture(name: str) -> Architecture:

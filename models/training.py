@@ -37,6 +37,8 @@ class Progress:
     first_losses: list[float] = field(default_factory=list)
     points: list[tuple[int, float, float, float]] = field(default_factory=list)  # step, seconds, loss, PSNR dB
 
+LossOfNet = Callable[[torch.Tensor, torch.Tensor, torch.Tensor], torch.Tensor]
+
 
 class BatchSource(Protocol):
     """Where batches come from: what the net takes and what it should give, ``[N, C, H, W]`` float32 each."""
@@ -86,9 +88,9 @@ class Trainer:
     def _loss(self, lr: torch.Tensor, hr: torch.Tensor) -> torch.Tensor:
         lr = lr.to(memory_format=torch.channels_last)
         with torch.autocast(self.device.type, torch.bfloat16, enabled=self.bf16):
-            if hasattr(self.net, "training_loss"):
-                own: torch.Tensor = self.net.training_loss(lr, hr, self.weight)
-                return own
+            own: LossOfNet | None = getattr(self.net, "training_loss", None)
+            if own is not None:
+                return own(lr, hr, self.weight)
             sr = self.net(lr)
         loss: torch.Tensor = (self.weight * (sr.float() - hr).square()).mean()
         return loss
