@@ -20,10 +20,11 @@ from subpixel.choice import Wish, candidates
 from subpixel.cli.console import Output, json_option, quiet_option
 from subpixel.errors import BadInputError, NotFoundError
 from subpixel.models import training
+from subpixel.models.architecture import Architecture
 from subpixel.models.curve import write_curve
 from subpixel.models.evalsets import read_set
 from subpixel.models.evaluation import Bicubic, SetScore, Upscaler, score_set
-from subpixel.models.patches import PatchSource, image_files, load_pairs
+from subpixel.models.patches import PatchSource, ScalesSource, image_files, load_pairs
 from subpixel.models.recipe import Recipe, TrainPrecision
 from subpixel.models.registry import architecture, trained
 from subpixel.models.upscalers import BundleUpscaler, TorchUpscaler
@@ -51,6 +52,7 @@ DEFAULTS = Recipe()
 @click.option("--precision", type=click.Choice(get_args(TrainPrecision)), default="auto", show_default=True,
               help="The arithmetic; auto: bf16 where it is faster here.")  # fmt: skip
 @click.option("--threads", type=int, default=DEFAULTS.threads, show_default=True, help="Of torch.")
+@click.option("--device", default="cpu", show_default=True, help="cpu, or cuda for an NVIDIA GPU.")
 @click.option(
     "--validate", default=None, help="Set or folder for the curve, never trained on [set5 where there is one]."
 )
@@ -58,8 +60,8 @@ DEFAULTS = Recipe()
 @json_option
 @quiet_option
 def train(name: str, scale: int, data: tuple[Path, ...], out: Path | None, init: Path | None, steps: int, batch: int,
-          patch: int, lr: float, seed: int, precision: TrainPrecision, threads: int, validate: str | None, every: int,
-          as_json: bool, quiet: bool) -> None:  # fmt: skip
+          patch: int, lr: float, seed: int, precision: TrainPrecision, threads: int, device: str, validate: str | None,
+          every: int, as_json: bool, quiet: bool) -> None:  # fmt: skip
     """Train NAME. Interrupted by Ctrl-C it saves; the same command goes on where it stopped.
 
     \b
@@ -69,9 +71,9 @@ def train(name: str, scale: int, data: tuple[Path, ...], out: Path | None, init:
     chosen = architecture(name)
     chosen.check_scale(scale)
     recipe = Recipe(steps, batch, patch, lr, seed=seed, precision=precision, threads=threads)
-    folder = out or Path("runs") / f"{name}-x{scale}"
-    source = _patches(data, scale, recipe, output)
-    trainer = training.Trainer(chosen, scale, recipe, source, folder)
+    folder = out or Path("runs") / chosen.weights_name(scale)
+    source = _source(chosen, data, scale, recipe, output)
+    trainer = training.Trainer(chosen, scale, recipe, source, folder, device)
     _begin(trainer, init, output)
     pairs = _validation(validate, scale)
     signal.signal(signal.SIGTERM, _interrupt)
@@ -86,17 +88,27 @@ def _interrupt(number: int, frame: object) -> None:
     raise KeyboardInterrupt
 
 
-def _patches(data: tuple[Path, ...], scale: int, recipe: Recipe, output: Output) -> PatchSource:
+def _source(
+    chosen: Architecture, data: tuple[Path, ...], scale: int, recipe: Recipe, output: Output
+) -> training.BatchSource:
+    """What the architecture is trained on."""
     for folder in data:
         if not folder.is_dir():
             raise NotFoundError(f"--data {folder}: no such folder; needed a folder of training images")
-    groups = [load_pairs(image_files([folder]), scale, recipe.patch_px) for folder in data]
+    if chosen.material == "scales":  # the patch asked for at --scale, the same HR size at the others
+        hr_px = recipe.patch_px * scale
+        return ScalesSource([_patches(data, s, hr_px // s, recipe.seed, output) for s in chosen.scales])
+    return _patches(data, scale, recipe.patch_px, recipe.seed, output)
+
+
+def _patches(data: tuple[Path, ...], scale: int, patch_px: int, seed: int, output: Output) -> PatchSource:
+    groups = [load_pairs(image_files([folder]), scale, patch_px) for folder in data]
     found, usable = len(image_files(data)), sum(map(len, groups))
     if not usable:
-        side = recipe.patch_px * scale
+        side = patch_px * scale
         raise BadInputError(f"found {found} images in --data, none of {side}x{side} pixels or more; needed some")
-    output.say(f"{usable} of {found} images are large enough for {recipe.patch_px}-pixel LR patches")
-    return PatchSource(groups, scale, recipe.patch_px, recipe.seed)
+    output.say(f"{usable} of {found} images are large enough for {patch_px}-pixel LR patches")
+    return PatchSource(groups, scale, patch_px, seed)
 
 
 def _begin(trainer: training.Trainer, init: Path | None, output: Output) -> None:

@@ -99,3 +99,17 @@ class PatchSource:
         lr = pair.lr[top : top + size, left : left + size]
         hr = pair.hr[top * scale : (top + size) * scale, left * scale : (left + size) * scale]
         return turn(lr, way), turn(hr, way)
+
+
+class ScalesSource:
+    """Patches of several scales in turn by chance, all of the same HR size: one batch has one scale."""
+
+    def __init__(self, sources: Sequence[PatchSource]) -> None:
+        self.sources = sources
+        self.random = sources[0].random
+        for source in sources:
+            source.random = self.random  # one generator, so that its state is the whole state
+
+    def batch(self, count: int) -> tuple[torch.Tensor, torch.Tensor]:
+        """``count`` patches of one scale."""
+        return self.sources[int(self.random.integers(len(self.sources)))].batch(count)
