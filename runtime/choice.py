@@ -64,7 +64,7 @@ def candidates(bundle: Bundle, wish: Wish) -> list[Candidate]:
     that was named may also take what was only parsed and built where it was made: TensorRT's, before `check` ran here.
     Raises ``BundleError`` when nothing in the bundle fits, ``MissingPackageError`` when only the library is missing.
     """
-    if wish.engine == "bicubic" and bundle.spec.family != "procedure":
+    if wish.engine == "bicubic" and all(variant.target != "procedure" for variant in bundle.manifest.variants):
         bundle = bicubic_bundle(bundle.spec.scale)
     rows = [engine_row(wish.engine)] if wish.engine else _rows_for(wish.device)
     found = [

@@ -111,7 +111,7 @@ def _variant(bundle: Bundle, variant: Variant) -> VariantFacts:
 
 
 def _status(variant: Variant, evidence: Evidence | None) -> str:
-    if variant.target == "procedure":
+    if variant.target in ("procedure", "classical"):
         return PASSED
     if evidence is None:
         return NOT_MEASURED
@@ -134,7 +134,8 @@ def _parameters(bundle: Bundle) -> int | None:
 
 def _set5_db(bundle: Bundle, card: str) -> float | None:
     if bundle.spec.family == "procedure":
-        return BICUBIC_SET5_DB.get(bundle.spec.scale)
+        is_bicubic = bundle.manifest.provenance.architecture == "bicubic"
+        return BICUBIC_SET5_DB.get(bundle.spec.scale) if is_bicubic else None
     found = SET5_LINE.search(card)
     return float(found.group(1)) if found else None
 

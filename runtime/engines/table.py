@@ -72,6 +72,7 @@ ENGINES: tuple[EngineRow, ...] = (
     EngineRow("litert", ("litert",), ("ai_edge_litert", "tflite_runtime"), "litert",
               "subpixel.engines.litert", "LiteRtEngine", ("ai-edge-litert", "tflite-runtime")),
     EngineRow("bicubic", ("procedure",), (), "", "subpixel.engines.bicubic", "BicubicEngine", ("numpy",)),
+    EngineRow("procedure", ("classical",), (), "", "subpixel.engines.procedure", "ProcedureEngine", ("numpy",)),
 )  # fmt: skip
 
 

@@ -12,7 +12,7 @@ import pytest
 from numpy.typing import NDArray
 
 from subpixel.bundle import Bundle
-from subpixel.catalogue import bicubic_bundle
+from subpixel.catalogue import bicubic_bundle, find
 from subpixel.choice import Candidate
 from subpixel.engines.base import Engine, Request
 from subpixel.engines.table import ENGINES, EngineRow, engine_row
@@ -84,7 +84,8 @@ def subject(request: pytest.FixtureRequest, require: Callable[[str], None]) -> S
     require(name)
     if name == "tensorrt":
         skip_without_gpu()
-    bundle, expected = (bicubic_bundle(3), bicubic) if target == "procedure" else exported(request)
+    built_in = {"procedure": (bicubic_bundle(3), bicubic), "classical": (find("lanczos-x3"), lanczos)}
+    bundle, expected = built_in[target] if target in built_in else exported(request)
     fitting = [v for v in bundle.manifest.variants if (v.target, v.precision, v.kind) == (target, "fp32", kind)]
     if not fitting:
         pytest.skip(f"no {kind} variant for {target}: its converter is not installed")
@@ -108,3 +109,17 @@ def skip_without_gpu() -> None:
 def bicubic(planes: Planes) -> Planes:
     """Each plane enlarged three times, with channels last as the resize takes them."""
     return np.stack([upscale(np.moveaxis(frame, 0, -1), 3)[..., 0][None] for frame in planes])
+
+
+def lanczos(planes: Planes) -> Planes:
+    """Each plane enlarged three times by matrices of the kernel's values, the plane mirrored at its borders."""
+    return np.stack([[lanczos_rows(lanczos_rows(frame[0]).T).T] for frame in planes])
+
+
+def lanczos_rows(plane: Planes) -> Planes:
+    length = len(plane)
+    mirrored = np.pad(plane, ((3, 3), (0, 0)), mode="symmetric")
+    distance = (np.arange(3 * length)[:, None] + 0.5) / 3 - 0.5 - np.arange(-3, length + 3)
+    weight = np.where(np.abs(distance) < 3, np.sinc(distance) * np.sinc(distance / 3), 0)
+    result: Planes = ((weight / weight.sum(axis=1, keepdims=True)) @ mirrored).astype(np.float32)
+    return result

@@ -11,7 +11,10 @@ from subpixel.engines.base import PRECISIONS
 
 Subject = Any  # the class of conftest.py, which can't be imported
 # What each library calls the thing that computes on a CPU.
-PROVIDERS = {"openvino": "CPU", "onnxruntime": "CPUExecutionProvider", "litert": "XNNPACK", "bicubic": "numpy"}
+PROVIDERS = {
+    "openvino": "CPU", "onnxruntime": "CPUExecutionProvider", "litert": "XNNPACK", "bicubic": "numpy",
+    "procedure": "numpy",
+}  # fmt: skip
 
 
 def test_it_names_the_library_and_its_installed_version(subject: Subject) -> None:

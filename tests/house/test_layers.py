@@ -22,6 +22,7 @@ OWNERS = {
     "tflite_runtime": ("runtime/engines/litert",),
     "tensorrt": ("runtime/engines/tensorrt", "export/", "quantize/"),
     "tensorrt_rtx": ("runtime/engines/tensorrt", "export/", "quantize/"),
+    "cv2": ("runtime/classical/dense_flow",),
     "av": ("runtime/media/", "runtime/cli/", "models/", "quantize/", "devices/ffmpeg"),
     "PIL": ("runtime/media/", "runtime/cli/", "runtime/gate_images", "models/", "quantize/"),
 }
