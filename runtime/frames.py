@@ -11,7 +11,10 @@ PLANES = "NCHW"
 
 
 def to_tensor(planes: Array, spec: TensorSpec) -> Array:
-    """``planes`` ``[C, H, W]``, uint8 (0..255) or float32 ([0, 1]), as a tensor of batch 1; a view if it can be."""
+    """``planes`` ``[C, H, W]``, uint8 (0..255) or float32 ([0, 1]), as a tensor of batch 1; a view if it can be.
+
+    For a tensor of several luma frames (axis ``T``) they are these frames, ``[T, H, W]``, the oldest first.
+    """
     tensor = np.transpose(planes[None], _order(PLANES, spec.axes, spec))
     return np.ascontiguousarray(_encode(tensor, spec))
 
@@ -22,8 +25,9 @@ def from_tensor(tensor: Array, spec: TensorSpec, dtype: type[np.uint8] | type[np
 
 
 def _order(come: str, go: str, spec: TensorSpec) -> tuple[int, ...]:
+    come, go = (axes if "C" in axes else axes.replace("T", "C") for axes in (come, go))
     if sorted(come) != sorted(go):
-        raise BundleError(f"tensor {spec.name!r} has the axes {spec.axes}; an image needs N, C, H and W")
+        raise BundleError(f"tensor {spec.name!r} has the axes {spec.axes}; needed N, H, W, and C or T")
     return tuple(come.index(axis) for axis in go)
 
 

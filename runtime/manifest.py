@@ -12,7 +12,18 @@ from typing import Any
 
 from subpixel.errors import BundleError
 from subpixel.records import RecordError, from_json, to_json
-from subpixel.spec import DTYPES, FileRecord, ModelSpec, Provenance, TensorSpec, Variant
+from subpixel.spec import (
+    DTYPES,
+    LR,
+    SR,
+    FileRecord,
+    ModelSpec,
+    Provenance,
+    TensorSpec,
+    Variant,
+    tensors_in,
+    tensors_out,
+)
 
 SCHEMA_VERSION = "1.0"
 REFERENCE_ID = "onnx-fp32"  # the variant all others are measured against, in the `float` kind
@@ -137,6 +148,8 @@ def _problems(manifest: Manifest) -> Iterator[str]:
     yield from _path_problems(manifest)
     for variant in manifest.variants:
         yield from _variant_problems(variant)
+        if manifest.model.takes_windows or manifest.model.states:
+            yield from _video_problems(manifest.model, variant)
     ids = [v.id for v in manifest.variants]
     if len(ids) != len(set(ids)):
         yield f"two variants share one id; needed distinct ids, found {', '.join(ids)}"
@@ -154,6 +167,34 @@ def _model_problems(model: ModelSpec) -> Iterator[str]:
         yield f"size multiple {model.size_multiple} and window {model.window}; needed at least 1"
     if model.radius_px is not None and model.radius_px < 0:
         yield f"radius {model.radius_px}; needed 0 or more, or null where it has no bound"
+    if not 0 <= model.lookahead < max(model.window, 1):
+        yield f"lookahead {model.lookahead} of a window of {model.window}; needed at least 0 and less than the window"
+    yield from _state_problems(model)
+
+
+def _state_problems(model: ModelSpec) -> Iterator[str]:
+    names = [name for state in model.states for name in (state.name, state.next_name)]
+    if len({LR, SR, *names}) != len(names) + 2:
+        yield f"states called {', '.join(s.name for s in model.states)}; needed distinct names, other than lr and sr"
+    for state in model.states:
+        if not _fits(NAME_PATTERN, state.name) or state.channels < 1:
+            yield f"state {state.name!r} of {state.channels} channels; needed a plain name and at least 1"
+    if model.states and model.family != "recurrent":
+        yield f"states in the family {model.family}; needed the family recurrent"
+
+
+def _video_problems(model: ModelSpec, variant: Variant) -> Iterator[str]:
+    """Models of several frames: which tensors there must be, and how they lie; images' are checked when they run."""
+    if model.colour != "y":
+        yield f"a window of frames of the colour {model.colour}; needed luma (y)"
+    for found, needed in ((variant.inputs, tensors_in(model, "float")), (variant.outputs, tensors_out(model, "float"))):
+        if {_outline(t) for t in found} != {_outline(t) for t in needed} or len(found) != len(needed):
+            have, want = (", ".join(f"{t.name} {t.axes} ({t.role})" for t in side) for side in (found, needed))
+            yield f"{variant.id}: tensors {have}; needed {want} (the axes in any order)"
+
+
+def _outline(tensor: TensorSpec) -> tuple[str, str, tuple[str, ...]]:
+    return tensor.name, tensor.role, tuple(sorted(tensor.axes))
 
 
 def _path_problems(manifest: Manifest) -> Iterator[str]:

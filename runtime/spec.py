@@ -19,6 +19,8 @@ DTYPES = ("float32", "float16", "uint8", "int8", "int16")
 Array = NDArray[Any]
 Arrays = dict[str, Array]
 
+LR, SR, NEXT = "lr", "sr", "_next"  # the frame that comes, the one that goes; what a state's output has behind it
+
 
 @dataclass(frozen=True)
 class Quantisation:
@@ -46,6 +48,11 @@ class TensorSpec:
         """1 for luma, 3 for RGB."""
         return 1 if self.colour == "y" else 3
 
+    @property
+    def is_frame(self) -> bool:
+        """Whether a caller gives or gets it; states stay between the engine and itself."""
+        return self.role == "frame"
+
 
 @dataclass(frozen=True)
 class StateSpec:
@@ -56,6 +63,11 @@ class StateSpec:
 
     name: str
     channels: int
+
+    @property
+    def next_name(self) -> str:
+        """The output that is the next frame's input."""
+        return f"{self.name}{NEXT}"
 
 
 @dataclass(frozen=True)
@@ -77,6 +89,21 @@ class ModelSpec:
     window: int = 1
     lookahead: int = 0
     states: tuple[StateSpec, ...] = ()
+
+    @property
+    def takes_windows(self) -> bool:
+        """Whether ``lr`` is ``window`` luma frames in order of time (axes ``T``, no ``C``), not the planes of one."""
+        return self.family in ("video", "recurrent") or self.window > 1
+
+    @property
+    def planes(self) -> int:
+        """How many planes ``lr`` has: the frames of the window, or the colours of an image."""
+        return self.window if self.takes_windows else 1 if self.colour == "y" else 3
+
+    @property
+    def can_tile(self) -> bool:
+        """Whether a part of the frame can be enlarged by itself: the reach is known, and no state comes from afar."""
+        return self.radius_px is not None and not self.states
 
 
 @dataclass(frozen=True)
@@ -123,7 +150,36 @@ class Provenance:
     source: str = ""
 
 
-def luma_frame(name: str, kind: Kind, axes: str = "NCHW", quantisation: Quantisation | None = None) -> TensorSpec:
-    """The contract of a luma tensor in one of the three kinds: float in [0, 1], u8 in 0..255, or quantised int8."""
+def frame_tensor(
+    name: str, kind: Kind, axes: str = "NCHW", colour: Colour = "y", quantisation: Quantisation | None = None
+) -> TensorSpec:
+    """The contract of a frame in one of the three kinds: float in [0, 1], u8 in 0..255, or quantised int8."""
     dtype, high = {"float": ("float32", 1.0), "u8": ("uint8", 255.0), "quantised": ("int8", 1.0)}[kind]
-    return TensorSpec(name, dtype, axes, 0.0, high, "y", "frame", quantisation)
+    return TensorSpec(name, dtype, axes, 0.0, high, colour, "frame", quantisation)
+
+
+def luma_frame(name: str, kind: Kind, axes: str = "NCHW", quantisation: Quantisation | None = None) -> TensorSpec:
+    """``frame_tensor`` of luma."""
+    return frame_tensor(name, kind, axes, "y", quantisation)
+
+
+def state_tensor(name: str, axes: str = "NCHW") -> TensorSpec:
+    """One side of a state: float32 in every kind, whatever values it likes (0 and 1 say nothing here)."""
+    return TensorSpec(name, "float32", axes, 0.0, 1.0, "y", "state")
+
+
+def tensors_in(
+    model: ModelSpec, kind: Kind, axes: str = "NCHW", quantisation: Quantisation | None = None
+) -> tuple[TensorSpec, ...]:
+    """What a graph of this model takes: ``lr``, then its states. ``axes``: of an image, ``NCHW`` or ``NHWC``."""
+    frames = axes.replace("C", "T") if model.takes_windows else axes
+    states = (state_tensor(state.name, axes) for state in model.states)
+    return frame_tensor(LR, kind, frames, model.colour, quantisation), *states
+
+
+def tensors_out(
+    model: ModelSpec, kind: Kind, axes: str = "NCHW", quantisation: Quantisation | None = None
+) -> tuple[TensorSpec, ...]:
+    """What a graph of this model gives: ``sr``, then each state's next value."""
+    states = (state_tensor(state.next_name, axes) for state in model.states)
+    return frame_tensor(SR, kind, axes, model.colour, quantisation), *states

@@ -68,7 +68,11 @@ class Probe:
 
 
 class Engine(Protocol):
-    """An opened model. Arrays are named and shaped as the variant's ``inputs`` and ``outputs`` say."""
+    """An opened model. Arrays are named and shaped as the variant's ``inputs`` and ``outputs`` say.
+
+    What `open` gives out keeps a recurrent model's states inside and is given frames only; the libraries' own engines
+    take and give states like any other tensor.
+    """
 
     spec: ModelSpec
     variant: Variant

@@ -7,15 +7,17 @@ from contextlib import AbstractContextManager
 import numpy as np
 
 from subpixel.engines.base import Engine, Receipt, deliver
+from subpixel.engines.states import StatefulEngine, result_shape
 from subpixel.errors import BadInputError, EngineError, faults_as
 from subpixel.spec import Array, Arrays, ModelSpec, TensorSpec, Variant
 
 
 class CheckedEngine:
-    """Wraps every engine that `open` gives out."""
+    """Wraps every engine that `open` gives out. A recurrent model's states stay inside: frames in, frames out."""
 
     def __init__(self, engine: Engine) -> None:
-        self._engine: Engine | None = engine
+        carries_states = any(not tensor.is_frame for tensor in engine.variant.inputs)
+        self._engine: Engine | None = StatefulEngine(engine) if carries_states else engine
         self.spec: ModelSpec = engine.spec
         self.variant: Variant = engine.variant
         self.receipt: Receipt = engine.receipt
@@ -36,7 +38,7 @@ class CheckedEngine:
             return deliver(engine.run(packed), outputs)
 
     def reset(self) -> None:
-        """See ``Engine.reset``."""
+        """See ``Engine.reset``: states are zeros again."""
         with self._faults("can't reset"):
             self._live().reset()
 
@@ -57,20 +59,20 @@ class CheckedEngine:
 
 
 def check_inputs(spec: ModelSpec, variant: Variant, inputs: Arrays) -> None:
-    """Names, dtypes, axes, channels and sizes. Raises ``BadInputError``."""
-    _check_kind(spec, "input", variant.inputs, inputs)
-    for tensor in variant.inputs:
+    """Names, dtypes, axes, channels, frames and sizes; of the states nothing is given. Raises ``BadInputError``."""
+    frames = tuple(tensor for tensor in variant.inputs if tensor.is_frame)
+    _check_kind(spec, "input", frames, inputs)
+    for tensor in frames:
         _check_sizes(spec, variant, tensor, _sizes(tensor, inputs[tensor.name]))
 
 
 def check_outputs(spec: ModelSpec, variant: Variant, inputs: Arrays, outputs: Arrays) -> None:
     """The caller's arrays must hold just what will come; ``inputs`` were checked. Raises ``BadInputError``."""
-    _check_kind(spec, "output", variant.outputs, outputs)
-    size = next(_sizes(tensor, inputs[tensor.name]) for tensor in variant.inputs if tensor.role == "frame")
-    for tensor in (tensor for tensor in variant.outputs if tensor.role == "frame"):
-        array, factor = outputs[tensor.name], {"H": spec.scale, "W": spec.scale}
-        known = {"C": tensor.channels, "T": 1}
-        needed = tuple(known.get(axis, size.get(axis, 1)) * factor.get(axis, 1) for axis in tensor.axes)
+    frames = tuple(tensor for tensor in variant.outputs if tensor.is_frame)
+    _check_kind(spec, "output", frames, outputs)
+    size = next(_sizes(tensor, inputs[tensor.name]) for tensor in variant.inputs if tensor.is_frame)
+    for tensor in frames:
+        array, needed = outputs[tensor.name], result_shape(spec, tensor, size)
         if array.shape != needed or not array.flags.writeable:
             state = "" if array.flags.writeable else " (read-only)"
             raise BadInputError(
@@ -95,8 +97,8 @@ def _sizes(tensor: TensorSpec, array: Array) -> dict[str, int]:
 
 
 def _check_sizes(spec: ModelSpec, variant: Variant, tensor: TensorSpec, size: dict[str, int]) -> None:
-    if tensor.role != "frame":
-        return
+    if size.get("T", spec.window) != spec.window:
+        raise BadInputError(f"{spec.name}: found a window of {size['T']} frames, needed {spec.window}")
     if size.get("C", tensor.channels) != tensor.channels:
         raise BadInputError(f"{spec.name}: found {size['C']} channels, needed {tensor.channels} ({tensor.colour})")
     height, width = size["H"], size["W"]

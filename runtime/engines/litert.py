@@ -79,7 +79,7 @@ class LiteRtEngine:
         return results
 
     def reset(self) -> None:
-        """An image model keeps no state."""
+        """The states of a recurrent model are kept outside."""
 
     def close(self) -> None:
         """Free the interpreter."""
@@ -112,16 +112,23 @@ def usable_cores() -> int:
 
 
 def _indices(details: list[dict[str, Any]], tensors: tuple[TensorSpec, ...]) -> dict[str, int]:
-    """The file's tensors by our names, in the file's order, each checked against the manifest."""
+    """The file's tensors by our names, each checked against the manifest."""
     if len(details) != len(tensors):
         raise EngineError(f"the file has {len(details)} tensors where the manifest names {len(tensors)}")
-    for detail, tensor in zip(details, tensors, strict=True):
+    pairs = list(zip(_in_order(details, tensors), tensors, strict=True))
+    for detail, tensor in pairs:
         found = (np.dtype(detail["dtype"]).name, tuple(detail["quantization"]))
         given = tensor.quantisation
         needed = (tensor.dtype, (given.scale, given.zero_point) if given else (0.0, 0))
         if found[0] != needed[0] or not np.allclose(found[1], needed[1], rtol=1e-6, atol=0):
             raise EngineError(f"tensor {tensor.name!r} is {found} in the file, {needed} in the manifest")
-    return {tensor.name: int(detail["index"]) for detail, tensor in zip(details, tensors, strict=True)}
+    return {tensor.name: int(detail["index"]) for detail, tensor in pairs}
+
+
+def _in_order(details: list[dict[str, Any]], tensors: tuple[TensorSpec, ...]) -> list[dict[str, Any]]:
+    """By name where the file has our names; else it has them in the manifest's order."""
+    named = {str(detail["name"]): detail for detail in details}
+    return [named[t.name] for t in tensors] if all(t.name in named for t in tensors) else details
 
 
 def _provider(interpreter: Any) -> str:

@@ -68,7 +68,7 @@ class OnnxRuntimeEngine:
         return outputs
 
     def reset(self) -> None:
-        """An image model keeps no state."""
+        """The states of a recurrent model are kept outside."""
 
     def close(self) -> None:
         """Free the session."""

@@ -54,7 +54,7 @@ class OpenVinoEngine:
         return outputs or {tensor.name: results[tensor.name] for tensor in self.variant.outputs}
 
     def reset(self) -> None:
-        """An image model keeps no state."""
+        """The states of a recurrent model are kept outside."""
 
     def close(self) -> None:
         """Free the compiled model and its memory."""

@@ -107,7 +107,7 @@ class TensorRtEngine:
         return results
 
     def reset(self) -> None:
-        """An image model keeps no state."""
+        """The states of a recurrent model are kept outside."""
 
     def close(self) -> None:
         """Free contexts, plans and device memory, in this order."""

@@ -19,7 +19,19 @@ from subpixel.bundle import Bundle
 from subpixel.catalogue import bicubic_bundle, find, shipped_names
 from subpixel.errors import BundleError
 from subpixel.manifest import Manifest, dump, parse
-from subpixel.spec import DTYPES, FAMILIES, KINDS, FileRecord, ModelSpec, Provenance, Quantisation, TensorSpec, Variant
+from subpixel.spec import (
+    DTYPES,
+    KINDS,
+    FileRecord,
+    ModelSpec,
+    Provenance,
+    Quantisation,
+    StateSpec,
+    TensorSpec,
+    Variant,
+    tensors_in,
+    tensors_out,
+)
 
 Sign = Callable[[dict[str, Any]], bytes]
 Path_ = tuple[str | int, ...]
@@ -49,10 +61,22 @@ def tensors(draw: st.DrawFn) -> TensorSpec:
 colours: st.SearchStrategy[Any] = st.sampled_from(("y", "rgb"))
 roles: st.SearchStrategy[Any] = st.sampled_from(("frame", "state"))
 sides = st.integers(1, 9999)
-models = st.builds(
-    ModelSpec, names, st.text(max_size=8), st.integers(1, 16), st.sampled_from(FAMILIES), colours,
-    st.none() | st.integers(0, 99), st.integers(1, 8), st.integers(1, 9),
+images = st.builds(
+    ModelSpec, names, st.text(max_size=8), st.integers(1, 16), st.sampled_from(("image", "procedure")), colours,
+    st.none() | st.integers(0, 99), st.integers(1, 8),
 )  # fmt: skip
+
+
+@st.composite
+def clips(draw: st.DrawFn) -> ModelSpec:
+    """Models of several frames."""
+    window = draw(st.integers(1, 9))
+    model = replace(draw(images), colour="y", window=window, lookahead=draw(st.integers(0, window - 1)))
+    named = draw(st.lists(names.filter(lambda n: n not in ("lr", "sr") and not n.endswith("_next")), unique=True))
+    states = tuple(StateSpec(name, draw(st.integers(1, 99))) for name in named[:2])
+    return replace(model, family="recurrent" if states else "video", states=states)
+
+
 origins = st.builds(
     Provenance, st.none() | st.text(max_size=9), st.none() | hashes, st.text(max_size=9), st.text(max_size=9)
 )
@@ -72,9 +96,18 @@ def valid_manifests(draw: st.DrawFn) -> Manifest:
     )  # fmt: skip
     reference = replace(draw(variant), id="onnx-fp32", kind="float")
     others = [replace(draw(variant), id=f"other-{n}") for n in range(draw(st.integers(0, 2)))]
-    variants = [renamed(v, f"v{n}") for n, v in enumerate([reference, *others])]
+    model = draw(images | clips())
+    variants = [fitting(model, renamed(v, f"v{n}")) for n, v in enumerate([reference, *others])]
     files = tuple(replace(r, path=f"other/{n}-{r.path}") for n, r in enumerate(draw(lists(records, 0))))
-    return Manifest(draw(models), draw(origins), tuple(variants), files)
+    return Manifest(model, draw(origins), tuple(variants), files)
+
+
+def fitting(model: ModelSpec, variant: Variant) -> Variant:
+    """With the tensors that a model of several frames must have."""
+    if not model.takes_windows:
+        return variant
+    axes = "NHWC" if variant.source == "torch" else "NCHW"
+    return replace(variant, inputs=tensors_in(model, "float", axes), outputs=tensors_out(model, "float", axes))
 
 
 def renamed(variant: Variant, folder: str) -> Variant:
@@ -171,7 +204,10 @@ def mutations(data: dict[str, Any]) -> Iterator[str]:
 def beyond_a_schema(data: dict[str, Any]) -> bool:
     """The rules that compare one value with another."""
     every = [t for v in data["variants"] for t in v["inputs"] + v["outputs"]]
-    return any(t["low"] >= t["high"] for t in every)
+    model = data["model"]
+    window, lookahead = model.get("window", 1), model.get("lookahead", 0)
+    is_video = model["family"] in ("video", "recurrent") or window > 1 or bool(model.get("states"))
+    return any(t["low"] >= t["high"] for t in every) or is_video or not 0 <= lookahead < window
 
 
 def test_schema_and_parser_agree_on_thousands_of_changed_manifests(rich: dict[str, Any], sign: Sign) -> None:
@@ -211,7 +247,24 @@ def upside_down(data: dict[str, Any]) -> None:
     data["variants"][0]["inputs"][0]["low"] = 2
 
 
-@pytest.mark.parametrize("change", [twice, other_hash, file_and_folder, upside_down])
+def an_image_as_video(data: dict[str, Any]) -> None:
+    data["model"]["family"] = "video"
+
+
+def beyond_the_window(data: dict[str, Any]) -> None:
+    data["model"]["lookahead"] = 1
+
+
+def states_of_an_image(data: dict[str, Any]) -> None:
+    data["model"]["states"] = [{"name": "hidden", "channels": 4}]
+
+
+CHANGES = (
+    twice, other_hash, file_and_folder, upside_down, an_image_as_video, beyond_the_window, states_of_an_image,
+)  # fmt: skip
+
+
+@pytest.mark.parametrize("change", CHANGES)
 def test_what_no_schema_can_say_is_refused_by_the_parser(
     change: Callable[[dict[str, Any]], None], rich: dict[str, Any], sign: Sign
 ) -> None:
