@@ -12,6 +12,7 @@ import torch
 from torch import nn
 
 GAIN = 0.7  # standard deviation before each tanh
+BLOCK_GAIN = 0.1  # of the second layer of a residual block: ten of them start as almost nothing
 
 
 @torch.no_grad()
@@ -40,7 +41,7 @@ def fit_relu_layers(layers: Sequence[nn.Conv2d], sample: torch.Tensor) -> None:
     """
     values = sample
     for layer in layers[:-1]:
-        nn.init.orthogonal_(layer.weight)
+        nn.init.kaiming_normal_(layer.weight)
         nn.init.zeros_(layer.bias)  # type: ignore[arg-type]
         if layer is layers[0]:
             layer.weight -= layer.weight.mean((2, 3), keepdim=True)  # detail, not brightness
@@ -58,3 +59,36 @@ def pass_through(layers: Sequence[nn.Conv2d], sample: torch.Tensor) -> None:
         middle = layer.kernel_size[0] // 2
         layer.weight[0] = 0.0
         layer.weight[0, 0, middle, middle] = 1.0
+
+
+@torch.no_grad()
+def fit_residual_net(
+    first: nn.Conv2d,
+    blocks: Sequence[tuple[nn.Conv2d, nn.Conv2d]],
+    tail: Sequence[nn.Conv2d],
+    last: nn.Conv2d,
+    sample: torch.Tensor,
+) -> None:
+    """As ``fit_relu_layers`` where blocks add to what passes by: a block's second layer starts small.
+
+    ``tail`` is fitted at the size of ``sample``, which is enough for the variance of what follows an enlargement.
+    """
+    values = torch.relu(_fitted(first, sample))
+    for inner, outer in blocks:
+        _fitted(outer, torch.relu(_fitted(inner, values)))
+        outer.weight *= BLOCK_GAIN
+    for layer in tail:
+        values = torch.relu(_fitted(layer, values))
+    nn.init.zeros_(last.weight)
+    nn.init.zeros_(last.bias)  # type: ignore[arg-type]
+
+
+def _fitted(layer: nn.Conv2d, values: torch.Tensor) -> torch.Tensor:
+    """``layer`` at unit variance for ``values``; gives its answer."""
+    nn.init.kaiming_normal_(layer.weight)
+    nn.init.zeros_(layer.bias)  # type: ignore[arg-type]
+    if layer.in_channels <= 3:
+        layer.weight -= layer.weight.mean((2, 3), keepdim=True)  # detail, not brightness
+    layer.weight /= layer(values).std()
+    result: torch.Tensor = layer(values)
+    return result

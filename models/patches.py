@@ -65,8 +65,8 @@ def _shares(group: Sequence[Pair]) -> NDArray[np.float64]:
 
 
 def turn(patch: Plane, way: int) -> Plane:
-    """One of the eight symmetries of the square, 0 to 7."""
-    patch = patch.T if way & 1 else patch
+    """One of the eight symmetries of the square, 0 to 7, of ``[h, w]`` or ``[h, w, C]``."""
+    patch = patch.swapaxes(0, 1) if way & 1 else patch
     patch = patch[::-1] if way & 2 else patch
     return patch[:, ::-1] if way & 4 else patch
 

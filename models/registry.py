@@ -8,6 +8,7 @@ from pathlib import Path
 
 from subpixel.errors import BadInputError, NotFoundError
 from subpixel.models.architecture import WEIGHTS, Architecture, TrainedModel, read_trained
+from subpixel.models.enhancenet import ENHANCENET, ENHANCENET_PAT
 from subpixel.models.espcn import ESPCN
 from subpixel.models.srcnn import SRCNN
 from subpixel.models.vdsr import VDSR
@@ -23,7 +24,7 @@ def by_name(*architectures: Architecture) -> dict[str, Architecture]:
     return table
 
 
-ARCHITECTURES = by_name(ESPCN, SRCNN, VDSR)
+ARCHITECTURES = by_name(ESPCN, SRCNN, VDSR, ENHANCENET, ENHANCENET_PAT)
 
 
 def architecture(name: str) -> Architecture:
