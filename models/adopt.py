@@ -2,72 +2,133 @@
 
 Example:  python -m subpixel.models.adopt espcn --scale 3 --run runs/espcn-x3 --command "subpixel train espcn ..."
 
-A training in stages, each started with --init from the one before: --run and --command once a stage, in order.
+A training in stages, each started with --init from the one before: --run and --command once a stage, in order. Weights
+that serve all scales (vdsr) get one card, with the figures of every scale. What an image net is measured on: Set5,
+Set14, B100; a video net: Vid4, with the committed ESPCN of its scale beside it. Adversarial nets are judged too,
+beside the net they started from: --beside FILE.safetensors, by default the committed enhancenet for enhancenet-pat.
 """
 
 from __future__ import annotations
 
+import csv
 import json
 import shutil
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict
 from pathlib import Path
 
 import click
 import torch
 
-from subpixel.models.architecture import WEIGHTS
-from subpixel.models.card import CardRecord, figures_of, write_card
+from subpixel.errors import NotFoundError
+from subpixel.models.architecture import WEIGHTS, Architecture, TrainedModel
+from subpixel.models.card import CardRecord, Figure, figures_of, write_card
+from subpixel.models.card_words import ADVERSARIAL, words
 from subpixel.models.curve import write_curve
-from subpixel.models.evaluation import Bicubic, Upscaler, score_set
-from subpixel.models.registry import architecture, trained
+from subpixel.models.evaluation import Bicubic, Measures, SetScore, Upscaler, score_set
+from subpixel.models.judges import JUDGES
+from subpixel.models.papers import PRETRAINED_SRPGAN, what_the_paper_says
+from subpixel.models.registry import ARCHITECTURES, architecture, trained
 from subpixel.models.training import CHECKPOINT, WEIGHTS_FILE, Progress, read_progress
 from subpixel.models.upscalers import TorchUpscaler
 from subpixel.tune import cpu_model
 
-PAPER_SET5_DB = {"espcn-x3": 33.13, "espcn-x4": 30.90}
-SETS = ("set5", "set14", "b100")
+STILL_SETS, CLIP_SETS = ("set5", "set14", "b100"), ("vid4",)
 
 
 @click.command()
 @click.argument("name")
-@click.option("--scale", type=int, required=True)
+@click.option("--scale", type=int, required=True, help="Of weights for all scales: the one it was trained at.")
 @click.option("--run", "runs", type=Path, multiple=True, required=True, help="The --out folder of a stage.")
 @click.option("--command", "commands", multiple=True, required=True, help="The command of that stage, for the card.")
 @click.option("--into", type=Path, default=WEIGHTS, help="Where the committed weights lie [the package's].")
-def adopt(name: str, scale: int, runs: tuple[Path, ...], commands: tuple[str, ...], into: Path) -> None:
+@click.option("--set", "sets", multiple=True, help="What it is measured on [set5, set14, b100; vid4 for video].")
+@click.option("--quick", is_flag=True, help="From unrounded LR only: half the time for a heavy net.")
+@click.option("--beside", type=Path, help="Weights of the same net to judge it beside: those it started from.")
+@click.option("--note", "notes", multiple=True, help="A paragraph for the card; repeatable.")
+@click.option("--verdict", "said", help="The card's answer to whether more hours would help [from the curve].")
+def adopt(name: str, scale: int, runs: tuple[Path, ...], commands: tuple[str, ...], into: Path, sets: tuple[str, ...],
+          quick: bool, beside: Path | None, notes: tuple[str, ...], said: str | None) -> None:  # fmt: skip
     """Copy weights, measure them on the sets of the card, write card and curve."""
-    full_name = f"{name}-x{scale}"
+    if len(runs) != len(commands):
+        raise click.UsageError(f"found {len(runs)} --run and {len(commands)} --command; needed one of each a stage")
+    chosen = architecture(name)
+    chosen.check_scale(scale)
+    stem = chosen.weights_name(scale)
+    shutil.copyfile(runs[-1] / WEIGHTS_FILE, into / f"{stem}.safetensors")
     stages = [read_stage(folder) for folder in runs]
     progress = joined(stages)
-    shutil.copyfile(runs[-1] / WEIGHTS_FILE, into / f"{full_name}.safetensors")
-    model = trained(name, scale, into / f"{full_name}.safetensors")
-    upscalers: dict[str, Upscaler] = {"bicubic": Bicubic(scale), full_name: TorchUpscaler(model.module())}
-    rows = [row for set_name in SETS for row in score_set(upscalers, set_name, scale)]
+    sets = sets or (CLIP_SETS if chosen.material == "clips" else STILL_SETS)
+    scales = chosen.scales if chosen.shared else (scale,)
+    figures = [f for s in scales for f in measured(chosen, s, into / f"{stem}.safetensors", sets, quick, beside)]
     record = CardRecord(
-        name=full_name,
+        name=stem,
         commands=commands,
         stage_steps=tuple(stage.step for stage in stages),
         hours=progress.seconds / 3600,
         machine=cpu_model(),
-        weights_sha256=model.weights_sha256,
+        weights_sha256=trained(name, scale, into / f"{stem}.safetensors").weights_sha256,
         first_losses=tuple(progress.first_losses),
-        figures=figures_of(rows),
-        paper=architecture(name).paper,
-        paper_psnr_db=PAPER_SET5_DB.get(full_name),
-        verdict=verdict(stages[-1], steps_asked(runs[-1])),
+        figures=tuple(figures),
+        paper=chosen.paper,
+        paper_psnr_db=None,
+        verdict=said or verdict(stages[-1], steps_asked(runs[-1]), chosen),
+        paper_says=what_the_paper_says(name, scales, sets[0]),
+        notes=notes,
+        **asdict(words(chosen, commands)),
     )
     write_card(record, into)
-    write_curve(progress, into, full_name, stem=f"{full_name}.curve")
-    print("\n".join(f"{f.set_name}: {f.psnr_db:.3f} dB" for f in record.figures))
+    write_curve(progress, into, stem, stem=f"{stem}.curve")
+    print("\n".join(f"{f.set_name} x{f.scale or scale}: {f.psnr_db:.3f} dB" for f in record.figures))
+
+
+def measured(
+    chosen: Architecture, scale: int, weights: Path, sets: Sequence[str], quick: bool, beside: Path | None
+) -> tuple[Figure, ...]:
+    """The figures of one scale, set after set."""
+    upscalers = {"bicubic": Bicubic(scale), **dict(compared(chosen, scale, weights, beside))}
+    measures = Measures(eight_bit=not quick, judges=JUDGES if chosen.name in ADVERSARIAL else ())
+    rows: list[SetScore] = [row for name in sets for row in score_set(upscalers, name, scale, measures=measures)]
+    return figures_of(rows, scale if chosen.shared else None)
+
+
+def compared(chosen: Architecture, scale: int, weights: Path, beside: Path | None) -> Iterator[tuple[str, Upscaler]]:
+    """The net, then what stands beside it on its card."""
+    yield f"{chosen.name}-x{scale}", upscaler(trained(chosen.name, scale, weights))
+    if beside is not None:
+        name = PRETRAINED_SRPGAN if chosen.name == "srpgan" else beside.stem
+        yield name, upscaler(trained(chosen.name, scale, beside))
+        return
+    other = {"enhancenet-pat": "enhancenet"}.get(chosen.name, "espcn" if chosen.material == "clips" else "")
+    if other in ARCHITECTURES:
+        try:
+            yield f"{other}-x{scale}", upscaler(trained(other, scale))
+        except NotFoundError as absent:
+            print(f"not beside it on the card: {absent}")
+
+
+def upscaler(model: TrainedModel) -> TorchUpscaler:
+    """A trained net, to be measured."""
+    return TorchUpscaler(model.module(), model.architecture.spec(model.scale))
 
 
 def read_stage(folder: Path) -> Progress:
-    """What a stage's checkpoint tells of its progress."""
-    return read_progress(json.loads(torch.load(folder / CHECKPOINT, weights_only=True)["progress"]))
+    """What a stage's checkpoint tells of its progress; of a loop that keeps none there, its curve's points."""
+    file = folder / CHECKPOINT
+    kept = torch.load(file, weights_only=True) if file.is_file() else {}
+    if "progress" in kept:
+        return read_progress(json.loads(kept["progress"]))
+    with (folder / "curve.csv").open(newline="") as curve:
+        rows = list(csv.DictReader(curve))
+    points = [(int(r["step"]), float(r["seconds"]), float(r["loss"]), float(r["psnr_db"])) for r in rows]
+    return Progress(step=points[-1][0], seconds=points[-1][1], points=points)
 
 
 def steps_asked(folder: Path) -> int:
-    """The steps that the stage's recipe asked for."""
-    return int(json.loads(torch.load(folder / CHECKPOINT, weights_only=True)["recipe"])["steps"])
+    """The steps that the stage's recipe asked for; without a recipe those it has done."""
+    file = folder / CHECKPOINT
+    kept = torch.load(file, weights_only=True) if file.is_file() else {}
+    return int(json.loads(kept["recipe"])["steps"]) if "recipe" in kept else read_stage(folder).step
 
 
 def joined(stages: list[Progress]) -> Progress:
@@ -80,15 +141,17 @@ def joined(stages: list[Progress]) -> Progress:
     return whole
 
 
-def verdict(progress: Progress, steps: int) -> str:
+def verdict(progress: Progress, steps: int, chosen: Architecture) -> str:
     """From the curve: how much the last half of the steps brought."""
     if progress.step < steps:
         return f"Yes: it was taken at step {progress.step} of {steps}, before its learning rate had come down."
     half = [db for step, _, _, db in progress.points if step <= steps // 2]
     if not half:
         return "Unknown: the curve has too few points."
-    gain = progress.points[-1][3] - half[-1]
-    return f"The second half of the {steps} steps brought {gain:+.2f} dB on Set5; the curve lies beside this card."
+    gain, where = progress.points[-1][3] - half[-1], "Vid4" if chosen.material == "clips" else "Set5"
+    if chosen.name in ADVERSARIAL:
+        return f"PSNR doesn't tell: the second half of the {steps} steps changed it by {gain:+.2f} dB on {where}."
+    return f"The second half of the {steps} steps brought {gain:+.2f} dB on {where}; the curve lies beside this card."
 
 
 if __name__ == "__main__":

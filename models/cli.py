@@ -1,4 +1,4 @@
-"""``subpixel train`` and ``subpixel evaluate``."""
+"""``subpixel train``."""
 
 from __future__ import annotations
 
@@ -11,23 +11,19 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
-from rich.table import Table
 from torch import nn
 
-import subpixel
-from subpixel.catalogue import find
-from subpixel.choice import Wish, candidates
 from subpixel.cli.console import Output, json_option, quiet_option
 from subpixel.errors import BadInputError, NotFoundError
 from subpixel.models import training
 from subpixel.models.architecture import Architecture
+from subpixel.models.clips import clip_source, curve_windows
+from subpixel.models.colour_patches import ColourSource, colour_pairs, load_colour_pairs
 from subpixel.models.curve import write_curve
-from subpixel.models.evalsets import read_set
-from subpixel.models.evaluation import Bicubic, SetScore, Upscaler, score_set
+from subpixel.models.evalsets import read_set, set_folder
 from subpixel.models.patches import PatchSource, ScalesSource, image_files, load_pairs
 from subpixel.models.recipe import Recipe, TrainPrecision
-from subpixel.models.registry import architecture, trained
-from subpixel.models.upscalers import BundleUpscaler, TorchUpscaler
+from subpixel.models.registry import architecture
 
 DEFAULTS = Recipe()
 
@@ -75,7 +71,7 @@ def train(name: str, scale: int, data: tuple[Path, ...], out: Path | None, init:
     source = _source(chosen, data, scale, recipe, output)
     trainer = training.Trainer(chosen, scale, recipe, source, folder, device)
     _begin(trainer, init, output)
-    pairs = _validation(validate, scale)
+    pairs = _validation(chosen, validate, scale)
     signal.signal(signal.SIGTERM, _interrupt)
     try:
         _loop(trainer, pairs, every, output)
@@ -98,17 +94,22 @@ def _source(
     if chosen.material == "scales":  # the patch asked for at --scale, the same HR size at the others
         hr_px = recipe.patch_px * scale
         return ScalesSource([_patches(data, s, hr_px // s, recipe.seed, output) for s in chosen.scales])
-    return _patches(data, scale, recipe.patch_px, recipe.seed, output)
+    if chosen.material == "clips":
+        return clip_source(data, scale, recipe.patch_px, recipe.seed, chosen.window, chosen.lookahead)
+    return _patches(data, scale, recipe.patch_px, recipe.seed, output, colour=chosen.material == "rgb")
 
 
-def _patches(data: tuple[Path, ...], scale: int, patch_px: int, seed: int, output: Output) -> PatchSource:
-    groups = [load_pairs(image_files([folder]), scale, patch_px) for folder in data]
+def _patches(
+    data: tuple[Path, ...], scale: int, patch_px: int, seed: int, output: Output, colour: bool = False
+) -> PatchSource:
+    load, source = (load_colour_pairs, ColourSource) if colour else (load_pairs, PatchSource)
+    groups = [load(image_files([folder]), scale, patch_px) for folder in data]
     found, usable = len(image_files(data)), sum(map(len, groups))
     if not usable:
         side = patch_px * scale
         raise BadInputError(f"found {found} images in --data, none of {side}x{side} pixels or more; needed some")
     output.say(f"{usable} of {found} images are large enough for {patch_px}-pixel LR patches")
-    return PatchSource(groups, scale, patch_px, seed)
+    return source(groups, scale, patch_px, seed)
 
 
 def _begin(trainer: training.Trainer, init: Path | None, output: Output) -> None:
@@ -120,9 +121,15 @@ def _begin(trainer: training.Trainer, init: Path | None, output: Output) -> None
     output.say(f"precision {'bf16' if trainer.bf16 else 'fp32'}, {torch.get_num_threads()} thread(s)")
 
 
-def _validation(name: str | None, scale: int) -> list[tuple[NDArray[np.float64], NDArray[np.float64]]]:
+def _validation(
+    chosen: Architecture, name: str | None, scale: int
+) -> list[tuple[NDArray[np.float64], NDArray[np.float64]]]:
     """Without ``--validate``: Set5 where it is at hand, else no PSNR in the curve."""
     try:
+        if chosen.material == "clips":
+            return curve_windows(scale, chosen.window, chosen.lookahead, name or "vid4")
+        if chosen.material == "rgb":
+            return colour_pairs(image_files([set_folder(name or "set5")]), scale)
         return [(image.lr, image.hr) for image in read_set(name or "set5", scale)]
     except NotFoundError:
         if name is not None:
@@ -150,59 +157,3 @@ def _loop(
                 step, seconds, loss, db = state.points[-1]
                 bar.console.print(f"step {step}  {seconds:.0f} s  loss {loss:.3e}  validation {db:.3f} dB")
                 write_curve(state, trainer.out, f"{trainer.architecture.name} x{trainer.scale}")
-
-
-@click.command()
-@click.argument("model")
-@click.option("--set", "sets", multiple=True, default=("set5",), show_default=True,
-              help="set5, set14, b100, urban100, vid4 or a folder of images; repeatable.")  # fmt: skip
-@click.option("--engine", help="An engine of the runtime, or `torch` for the trained net itself.")
-@click.option("--variant", help="One variant of the bundle by its id, passed or not.")
-@click.option("--precision", type=click.Choice(["auto", "fp32", "fp16", "bf16", "int8"]), default="fp32",
-              show_default=True, help="The arithmetic of the engine.")  # fmt: skip
-@click.option("--weights", type=Path, help="With --engine torch: these weights instead of the committed ones.")
-@click.option("--each", is_flag=True, help="Every image, not only the means.")
-@json_option
-@quiet_option
-def evaluate(model: str, sets: tuple[str, ...], engine: str | None, variant: str | None, precision: str,
-             weights: Path | None, each: bool, as_json: bool, quiet: bool) -> None:  # fmt: skip
-    """Measure MODEL (a name or a bundle) by the field's protocol, with bicubic's row beside it.
-
-    \b
-    Example:  subpixel evaluate espcn-x3 --set set5 --set set14
-    """
-    output = Output(as_json, quiet)
-    upscaler, label, scale = _upscaler(model, engine, variant, precision, weights)
-    rows = [
-        row
-        for name in sets
-        for row in score_set({"bicubic": Bicubic(scale), label: upscaler}, name, scale)
-    ]  # fmt: skip
-    output.console.print(_table(rows, each))
-    output.result(rows)
-
-
-def _upscaler(
-    model: str, engine: str | None, variant: str | None, precision: str, weights: Path | None
-) -> tuple[Upscaler, str, int]:
-    if engine == "torch" or weights is not None:
-        chosen = trained(model, weights=weights)
-        return TorchUpscaler(chosen.module()), f"{chosen.name} (torch)", chosen.scale
-    bundle = find(model)
-    wish = Wish(engine=engine, precision=precision, variant=variant)  # type: ignore[arg-type]
-    opened = subpixel.Model(candidates(bundle, wish)[0], wish)
-    ran = opened.receipt
-    return BundleUpscaler(opened), f"{bundle.spec.name} ({ran.engine} {ran.precision}, {ran.variant})", opened.scale
-
-
-def _table(rows: list[SetScore], each: bool) -> Table:
-    table = Table(title="Y channel; PSNR in dB / SSIM")
-    for column in ("model", "set", "scale", "unrounded LR", "8-bit LR, 8-bit result"):
-        table.add_column(column)
-    for row in rows:
-        for score in (*(row.images if each else ()), row.mean):
-            exact = f"{score.psnr_db:.2f} / {score.ssim:.4f}" if score.psnr_db is not None else "-"
-            name = row.upscaler if score.name == "mean" else f"  {score.name}"
-            eight_bit = f"{score.psnr_u8_db:.2f} / {score.ssim_u8:.4f}"
-            table.add_row(name, row.set_name, f"x{row.scale}", exact, eight_bit)
-    return table

@@ -23,7 +23,7 @@ VERBS: dict[str, tuple[str, str, str]] = {
     "doctor": ("subpixel.devices.doctor_cli:doctor", "", "Say what this device can run, and what is missing."),
     "demo": ("subpixel.cli.demo:demo", "", "Enlarge the sample clip and show before and after."),
     "train": ("subpixel.models.cli:train", "train", "Train a model."),
-    "evaluate": ("subpixel.models.cli:evaluate", "train", "Measure a model by the field's protocol."),
+    "evaluate": ("subpixel.models.evaluate_cli:evaluate", "train", "Measure a model by the field's protocol."),
     "export": ("subpixel.export.cli:export", "export", "Export a trained model to a bundle."),
     "convert": ("subpixel.export.cli:convert", "export", "Add OpenVINO, LiteRT or TensorRT variants to a bundle."),
     "quantize": ("subpixel.quantize.cli:quantize", "quantize", "Add an int8 variant to a bundle."),

@@ -17,12 +17,11 @@ torch = pytest.importorskip("torch", reason="the evaluator is part of the traini
 from subpixel.errors import BadInputError, NotFoundError  # noqa: E402
 from subpixel.models.architecture import WEIGHTS  # noqa: E402
 from subpixel.models.card import markdown, read_card  # noqa: E402
-from subpixel.models.cli import evaluate  # noqa: E402
-from subpixel.models.evalsets import clip_lumas, degraded  # noqa: E402
+from subpixel.models.evalsets import EvalClip, clip_lumas, degraded  # noqa: E402
+from subpixel.models.evaluate_cli import evaluate  # noqa: E402
 from subpixel.models.evaluation import Bicubic, Score, per_clip, score_set  # noqa: E402
 from subpixel.models.registry import trained, trained_names  # noqa: E402
 from subpixel.models.upscalers import TorchUpscaler  # noqa: E402
-from subpixel.quality.metrics import psnr_db  # noqa: E402
 
 PUBLISHED = {
     "set5": {2: 33.66, 3: 30.39, 4: 28.42},
@@ -45,9 +44,10 @@ def test_bicubic_on_vid4_gives_the_published_figure(eval_data: Path) -> None:
     for clip in sorted((eval_data / "eval" / "Vid4").glob("*.mkv")):
         frames = islice(clip_lumas(clip), 0, None, 16)
         images = [degraded(f"{clip.stem} {index:03d}", plane, 4) for index, plane in enumerate(frames)]
-        clips.append(np.mean([psnr_db(Bicubic(4).eight_bit(i.lr_u8) / 255, i.hr, 4) for i in images]))
+        clips.append(EvalClip(clip.stem, tuple(images)))
+    (row,) = score_set({"bicubic": Bicubic(4)}, "vid4", 4, clips)
     assert len(clips) == 4
-    assert np.mean(clips) == pytest.approx(23.8, abs=0.1)
+    assert row.mean.psnr_u8_db == pytest.approx(23.8, abs=0.1)
 
 
 def test_frames_of_a_clip_count_as_one_and_images_by_themselves() -> None:
