@@ -1,6 +1,6 @@
-"""Bicubic enlargement inside a graph: one fixed convolution and a sub-pixel shuffle, exact and with MATLAB's borders.
+"""Bicubic enlargement in a graph: a fixed convolution and a sub-pixel shuffle, exact and with MATLAB's borders.
 
-Each of the s^2 phases of an enlargement by s reads the same 5 x 5 LR pixels with weights of its own. Keys 1981, a = -0.5.
+Each of the s^2 phases of an enlargement reads the same 5 x 5 LR pixels with its own weights. Keys 1981: a = -0.5.
 """
 
 from __future__ import annotations

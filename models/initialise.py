@@ -6,7 +6,7 @@ Set5 x3 after 3,000 steps, 32.55 dB from here.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import torch
 from torch import nn
@@ -51,14 +51,29 @@ def fit_relu_layers(layers: Sequence[nn.Conv2d], sample: torch.Tensor) -> None:
     nn.init.zeros_(layers[-1].bias)  # type: ignore[arg-type]
 
 
-@torch.no_grad()
 def pass_through(layers: Sequence[nn.Conv2d], sample: torch.Tensor) -> None:
-    """As ``fit_relu_layers`` for a net without a way around, whose first filter of each layer hands the image on."""
+    """As ``fit_relu_layers`` for a net without a way around: the first filter of each layer hands the image on for good.
+
+    While that filter learns too, every step shakes the brightness of the whole image, and training stays noisy.
+    """
     fit_relu_layers(layers, sample)
     for layer in layers:
         middle = layer.kernel_size[0] // 2
-        layer.weight[0] = 0.0
-        layer.weight[0, 0, middle, middle] = 1.0
+        with torch.no_grad():
+            layer.weight[0] = 0.0
+            layer.weight[0, 0, middle, middle] = 1.0
+        free = torch.ones_like(layer.weight)
+        free[0, 0 if layer.out_channels == 1 else slice(None)] = 0.0
+        layer.weight.register_hook(_masked_by(free))
+    for layer in layers[:-1]:
+        bias = torch.ones(layer.out_channels)
+        bias[0] = 0.0
+        assert layer.bias is not None
+        layer.bias.register_hook(_masked_by(bias))
+
+
+def _masked_by(free: torch.Tensor) -> Callable[[torch.Tensor], torch.Tensor]:
+    return lambda gradient: gradient * free.to(gradient.device)
 
 
 @torch.no_grad()

@@ -12,6 +12,7 @@ from subpixel.models.enhancenet import ENHANCENET, ENHANCENET_PAT
 from subpixel.models.espcn import ESPCN
 from subpixel.models.srcnn import SRCNN
 from subpixel.models.vdsr import VDSR
+from subpixel.models.vespcn import VESPCN
 
 
 def by_name(*architectures: Architecture) -> dict[str, Architecture]:
@@ -24,7 +25,7 @@ def by_name(*architectures: Architecture) -> dict[str, Architecture]:
     return table
 
 
-ARCHITECTURES = by_name(ESPCN, SRCNN, VDSR, ENHANCENET, ENHANCENET_PAT)
+ARCHITECTURES = by_name(ESPCN, SRCNN, VDSR, ENHANCENET, ENHANCENET_PAT, VESPCN)
 
 
 def architecture(name: str) -> Architecture:

@@ -12,10 +12,15 @@ from typing import Any
 import torch
 
 State = dict[str, Any]
+LONGEST_SIDE = 1024
+SIDES = (("left", 0), ("right", 1))
 
 
 class Soap(torch.optim.Optimizer):
-    """``refresh``: steps between two updates of the eigenbases, by one step of power iteration and QR."""
+    """``refresh``: steps between two updates of the eigenbases, by one step of power iteration and QR.
+
+    A side longer than ``LONGEST_SIDE`` keeps its own basis, as the authors do: its QR would cost more than it brings.
+    """
 
     def __init__(
         self,
@@ -45,12 +50,11 @@ class Soap(torch.optim.Optimizer):
             return
         direction = _adam_direction(state, gradient, group)
         parameter.add_(direction.reshape(parameter.shape), alpha=-group["lr"])
-        weight = 1 - group["shampoo_beta"]
-        state["left"].lerp_(gradient @ gradient.T, weight)
-        state["right"].lerp_(gradient.T @ gradient, weight)
-        if int(state["step"]) % group["refresh"] == 0:
-            _turn(state, "left", 0)
-            _turn(state, "right", 1)
+        for side, axis in SIDES:
+            if side in state:
+                state[side].lerp_(_product(gradient, axis), 1 - group["shampoo_beta"])
+                if int(state["step"]) % group["refresh"] == 0:
+                    _turn(state, side, axis)
 
 
 def _matrix(gradient: torch.Tensor | None) -> torch.Tensor:
@@ -61,23 +65,37 @@ def _matrix(gradient: torch.Tensor | None) -> torch.Tensor:
 def _begin(state: State, gradient: torch.Tensor) -> None:
     state["step"] = torch.tensor(0)
     state["mean"], state["square"] = torch.zeros_like(gradient), torch.zeros_like(gradient)
-    for side, product in (("left", gradient @ gradient.T), ("right", gradient.T @ gradient)):
-        state[side] = product
-        state[f"{side}_basis"] = torch.linalg.eigh(product)[1].flip(1)
+    for side, axis in SIDES:
+        if gradient.shape[axis] <= LONGEST_SIDE:
+            state[side] = _product(gradient, axis)
+            state[f"{side}_basis"] = torch.linalg.eigh(state[side])[1].flip(1)
+
+
+def _product(gradient: torch.Tensor, axis: int) -> torch.Tensor:
+    return gradient @ gradient.T if axis == 0 else gradient.T @ gradient
 
 
 def _adam_direction(state: State, gradient: torch.Tensor, group: State) -> torch.Tensor:
-    left, right = state["left_basis"], state["right_basis"]
     beta1, beta2 = group["betas"]
     state["step"] += 1
     step = int(state["step"])
     state["mean"].lerp_(gradient, 1 - beta1)
-    turned = left.T @ gradient @ right
+    turned = _into(state, gradient)
     state["square"].lerp_(turned * turned, 1 - beta2)
     unbias = (1 - beta2**step) ** 0.5 / (1 - beta1**step)
-    direction: torch.Tensor = (left.T @ state["mean"] @ right) / (state["square"].sqrt() + group["eps"])
-    result: torch.Tensor = left @ (direction * unbias) @ right.T
-    return result
+    direction = _into(state, state["mean"]) / (state["square"].sqrt() + group["eps"])
+    return _out_of(state, direction * unbias)
+
+
+def _into(state: State, values: torch.Tensor) -> torch.Tensor:
+    """From the weights' basis to the eigenbases."""
+    values = state["left_basis"].T @ values if "left" in state else values
+    return values @ state["right_basis"] if "right" in state else values
+
+
+def _out_of(state: State, values: torch.Tensor) -> torch.Tensor:
+    values = state["left_basis"] @ values if "left" in state else values
+    return values @ state["right_basis"].T if "right" in state else values
 
 
 def _turn(state: State, side: str, axis: int) -> None:

@@ -1,6 +1,6 @@
 """VDSR: twenty layers that learn what bicubic lacks, one network for every scale. Kim et al., CVPR 2016.
 
-Published: 3 x 3, 64 channels, ReLU, zero padding, the residual of the enlarged image. The bicubic enlargement is part of
+Published: 3 x 3, 64 channels, ReLU, zero padding, the residual of the enlarged image. Bicubic enlargement is part of
 our graph, so that every target gets the same LR plane. Trained on all scales at once, a batch of one scale at a time.
 """
 
