@@ -52,7 +52,7 @@ def fit_relu_layers(layers: Sequence[nn.Conv2d], sample: torch.Tensor) -> None:
 
 
 def pass_through(layers: Sequence[nn.Conv2d], sample: torch.Tensor) -> None:
-    """As ``fit_relu_layers`` for a net without a way around: the first filter of each layer hands the image on for good.
+    """As ``fit_relu_layers`` for a net without a way around: each layer's first filter hands the image on for good.
 
     While that filter learns too, every step shakes the brightness of the whole image, and training stays noisy.
     """
@@ -64,12 +64,12 @@ def pass_through(layers: Sequence[nn.Conv2d], sample: torch.Tensor) -> None:
             layer.weight[0, 0, middle, middle] = 1.0
         free = torch.ones_like(layer.weight)
         free[0, 0 if layer.out_channels == 1 else slice(None)] = 0.0
-        layer.weight.register_hook(_masked_by(free))
+        layer.weight.register_hook(_masked_by(free))  # type: ignore[no-untyped-call]
     for layer in layers[:-1]:
         bias = torch.ones(layer.out_channels)
         bias[0] = 0.0
         assert layer.bias is not None
-        layer.bias.register_hook(_masked_by(bias))
+        layer.bias.register_hook(_masked_by(bias))  # type: ignore[no-untyped-call]
 
 
 def _masked_by(free: torch.Tensor) -> Callable[[torch.Tensor], torch.Tensor]:

@@ -49,7 +49,8 @@ class Vdsr(nn.Module):
     def training_loss(self, lr: torch.Tensor, hr: torch.Tensor, weight: torch.Tensor) -> torch.Tensor:
         """Mean squared error at whichever scale the batch has; ``weight`` is not used, the field is the whole patch."""
         enlarged = _enlarger(hr.shape[-1] // lr.shape[-1])(lr)
-        return (enlarged + self.residual(enlarged).float() - hr).square().mean()
+        loss: torch.Tensor = (enlarged + self.residual(enlarged).float() - hr).square().mean()
+        return loss
 
 
 def _enlarger(scale: int) -> BicubicEnlarge:
