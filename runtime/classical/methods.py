@@ -16,7 +16,8 @@ Enlarge = Callable[[Array], Array]
 
 @dataclass(frozen=True)
 class Method:
-    """``radius_px``: how far an LR pixel reaches, ``None``: unbounded; ``source``: the paper.
+    """``radius_px``: how far an LR pixel reaches (what changes less than float32 holds is not counted), ``None``:
+    unbounded; ``source``: the paper.
 
     ``module``, ``factory``: what makes the ``Enlarge`` of a scale, imported when it is opened; ``options``: what the
     factory takes beside the scale. ``window`` and ``lookahead`` as in ``ModelSpec``.
@@ -47,6 +48,10 @@ class Method:
 
 METHODS: tuple[Method, ...] = (
     Method("lanczos", range(1, 17), 3, "Duchon 1979", "subpixel.classical.lanczos", "Lanczos"),
+    Method("nedi", range(2, 5), 20, "Li and Orchard 2001", "subpixel.classical.nedi", "Nedi"),
+    Method(
+        "backprojection", range(2, 9), 20, "Irani and Peleg 1991", "subpixel.classical.backprojection", "BackProjection"
+    ),
 )
 
 
