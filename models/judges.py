@@ -29,24 +29,25 @@ Plane = NDArray[np.float64]
 
 @dataclass(frozen=True)
 class Judge:
-    """``name`` of the measure and of its function and module in piq; ``higher_is_better`` or the other way round."""
+    """``name`` of the measure and of its function and module in piq; ``channels``: grey, or RGB of three equal ones."""
 
     name: str
     title: str
     higher_is_better: bool
+    channels: int
 
     def __call__(self, result: Plane, truth: Plane, border: int) -> float:
         """Of two Y planes ``[H, W]`` in [0, 1] without ``border`` pixels at each side."""
         with torch.inference_mode():
-            return float(measure(self.name)(*(_tensor(shave(p, border)) for p in (result, truth)), data_range=1.0))
+            planes = (self._tensor(shave(plane, border)) for plane in (result, truth))
+            return float(measure(self.name)(*planes, data_range=1.0))
+
+    def _tensor(self, plane: NDArray[Any]) -> torch.Tensor:
+        return torch.from_numpy(plane.clip(0, 1).astype(np.float32)).expand(1, self.channels, *plane.shape)
 
 
-def _tensor(plane: NDArray[Any]) -> torch.Tensor:
-    return torch.from_numpy(plane.clip(0, 1).astype(np.float32))[None, None]
-
-
-HAARPSI = Judge("haarpsi", "HaarPSI", True)
-MDSI = Judge("mdsi", "MDSI", False)
+HAARPSI = Judge("haarpsi", "HaarPSI", True, 1)
+MDSI = Judge("mdsi", "MDSI", False, 3)
 JUDGES = (HAARPSI, MDSI)
 
 
