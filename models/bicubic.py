@@ -38,6 +38,12 @@ class BicubicEnlarge(nn.Module):
         return result
 
 
+def radius_px(scale: int, hr_radius_px: int) -> int:
+    """How far an LR pixel reaches, in LR pixels, through the enlargement and ``hr_radius_px`` behind it."""
+    reach = (5 * scale - 2) // 2  # the farthest HR pixel that an LR pixel enters, from its first one
+    return (reach + hr_radius_px) // scale
+
+
 def phase_weights(scale: int) -> torch.Tensor:
     """``[s^2, 1, 5, 5]``: the enlargement of a single lit pixel, read at every phase."""
     size = 4 * REACH + 1

@@ -6,7 +6,7 @@ import torch
 from torch import nn
 
 from subpixel.models.architecture import Architecture
-from subpixel.models.bicubic import REACH, BicubicEnlarge
+from subpixel.models.bicubic import BicubicEnlarge, radius_px
 from subpixel.models.initialise import pass_through
 
 KERNELS, WIDTHS = (9, 5, 5), (64, 32)
@@ -41,5 +41,5 @@ SRCNN = Architecture(
     paper="Dong et al., TPAMI 2016, arXiv:1501.00092",
     scales=(2, 3, 4),
     build=Srcnn,
-    radius_px=lambda scale: -(-HR_RADIUS_PX // scale) + REACH,
+    radius_px=lambda scale: radius_px(scale, HR_RADIUS_PX),
 )

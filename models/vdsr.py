@@ -10,7 +10,7 @@ import torch
 from torch import nn
 
 from subpixel.models.architecture import Architecture
-from subpixel.models.bicubic import REACH, BicubicEnlarge
+from subpixel.models.bicubic import BicubicEnlarge, radius_px
 from subpixel.models.initialise import fit_relu_layers
 
 LAYERS, CHANNELS = 20, 64
@@ -68,7 +68,7 @@ VDSR = Architecture(
     paper="Kim et al., CVPR 2016, arXiv:1511.04587",
     scales=SCALES,
     build=Vdsr,
-    radius_px=lambda scale: -(-LAYERS // scale) + REACH,
+    radius_px=lambda scale: radius_px(scale, LAYERS),
     material="scales",
     shared=True,
 )

@@ -10,35 +10,60 @@ import pytest
 torch = pytest.importorskip("torch", reason="models need torch")
 
 from subpixel.errors import BadInputError, BundleError, NotFoundError  # noqa: E402
-from subpixel.models.architecture import TrainedModel, read_trained  # noqa: E402
+from subpixel.models.architecture import Architecture, TrainedModel, read_trained  # noqa: E402
 from subpixel.models.registry import ARCHITECTURES, architecture, by_name, trained  # noqa: E402
 
 CASES = [(a.name, scale) for a in ARCHITECTURES.values() for scale in a.scales]
 
 
+BOUNDED = [(name, scale) for name, scale in CASES if architecture(name).radius_px(scale) is not None]
+
+
+def given(chosen: Architecture, height: int, width: int, count: int = 1) -> tuple[torch.Tensor, ...]:
+    """What a net takes: ``count`` frames or windows of noise, and its states."""
+    planes = 3 if chosen.colour == "rgb" else chosen.window
+    states = (torch.zeros(count, state.channels, height, width) for state in chosen.states)
+    return torch.rand(count, planes, height, width), *states
+
+
+def enlarged(net: torch.nn.Module, inputs: tuple[torch.Tensor, ...]) -> torch.Tensor:
+    with torch.no_grad():
+        result = net(*inputs)
+    return result[0] if isinstance(result, tuple) else result
+
+
 @pytest.mark.parametrize(("name", "scale"), CASES)
 def test_the_output_is_scale_times_as_large_at_odd_sizes(name: str, scale: int) -> None:
-    net = architecture(name).build(scale).eval()
+    chosen = architecture(name)
+    net, planes = chosen.build(scale).eval(), 3 if chosen.colour == "rgb" else 1
     for height, width in ((1, 1), (7, 5), (2, 31)):
-        with torch.no_grad():
-            assert net(torch.rand(2, 1, height, width)).shape == (2, 1, height * scale, width * scale)
+        result = enlarged(net, given(chosen, height, width, count=2))
+        assert result.shape == (2, planes, height * scale, width * scale)
 
 
-@pytest.mark.parametrize(("name", "scale"), CASES)
+@pytest.mark.parametrize(("name", "scale"), BOUNDED)
 def test_a_pixel_reaches_just_as_far_as_the_registry_says(name: str, scale: int) -> None:
     torch.manual_seed(0)
     chosen = architecture(name)
     radius = chosen.radius_px(scale)
     assert radius is not None
-    net = chosen.build(scale).double().eval()
+    net = with_positive_weights(chosen.build(scale).double().eval())
     size = 2 * radius + 7
-    image = torch.rand(1, 1, size, size, dtype=torch.float64)
+    image, *states = (tensor.double() for tensor in given(chosen, size, size))
     touched = image.clone()
-    touched[0, 0, size // 2, size // 2] += 0.5
-    with torch.no_grad():
-        changed = (net(image) != net(touched))[0, 0].numpy()
-    rows = np.flatnonzero(changed.any(axis=1)) // scale
+    touched[..., size // 2, size // 2] += 0.5
+    difference = enlarged(net, (image, *states)) != enlarged(net, (touched, *states))
+    rows = np.flatnonzero(difference[0].numpy().any(axis=(0, 2))) // scale
     assert (rows.min(), rows.max()) == (size // 2 - radius, size // 2 + radius)
+
+
+def with_positive_weights(net: torch.nn.Module) -> torch.nn.Module:
+    """So that nothing cancels and no ReLU stays dark on the way."""
+    with torch.no_grad():
+        for weight in net.parameters():
+            if weight.ndim > 1:
+                weight.uniform_(0.0, 2.0 / weight[0].numel())
+    return net
 
 
 def test_espcn_is_three_convolutions_and_a_shuffle_written_out_by_hand() -> None:
