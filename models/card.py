@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from subpixel.models.architecture import WEIGHTS, Architecture
 from subpixel.models.evaluation import Score, SetScore
 from subpixel.models.judges import JUDGES, Judge
 from subpixel.records import from_json, to_json
@@ -45,7 +47,8 @@ class Figure:
     """Mean PSNR in dB and SSIM on one set: from unrounded LR, and from 8-bit LR with an 8-bit result.
 
     ``scale``: where one card is of several. ``temporal_levels``, ``judged``: as in ``Score``. ``beside``: others on the
-    same set; bicubic's PSNR stands for itself too.
+    same set; bicubic's PSNR stands for itself too. ``samples``: PSNR from unrounded LR of single images of Set5, of the
+    first frames of a clip, so that a test need not repeat a whole set.
     """
 
     set_name: str
@@ -58,6 +61,7 @@ class Figure:
     temporal_levels: float | None = None
     judged: Mapping[str, float] = field(default_factory=dict)
     beside: tuple[Beside, ...] = ()
+    samples: Mapping[str, float] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -112,8 +116,13 @@ def _figure(rows: Sequence[SetScore], scale: int | None) -> Figure:
         beside = (plain, *beside)
     return Figure(
         ours.set_name, mean.psnr_db, mean.ssim, mean.psnr_u8_db, mean.ssim_u8, plain.psnr_db,
-        scale, mean.temporal_levels, mean.judged, beside,
+        scale, mean.temporal_levels, mean.judged, beside, _samples(ours),
     )  # fmt: skip
+
+
+def _samples(row: SetScore) -> dict[str, float]:
+    kept = [s for s in row.images if row.set_name == "set5" or re.fullmatch(r".+ 00[0-3]", s.name)]
+    return {score.name: score.psnr_db for score in kept if score.psnr_db is not None}
 
 
 def _beside(row: SetScore) -> Beside:
@@ -132,6 +141,11 @@ def write_card(record: CardRecord, folder: Path) -> None:
 def read_card(file: Path) -> CardRecord:
     """The record of a committed model."""
     return from_json(CardRecord, json.loads(file.read_text()))
+
+
+def card_of(chosen: Architecture, scale: int) -> CardRecord:
+    """The record of a committed model, shared by its scales or its own."""
+    return read_card(WEIGHTS / f"{chosen.weights_name(scale)}.json")
 
 
 def markdown(record: CardRecord) -> str:
