@@ -7,7 +7,7 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Protocol
+from typing import Any, Protocol
 
 import numpy as np
 import torch
@@ -131,7 +131,14 @@ class Trainer:
     def save(self) -> None:
         """Checkpoint and weights, each written aside and renamed."""
         self.out.mkdir(parents=True, exist_ok=True)
-        state = {
+        state = self.state()
+        _write(self.out / CHECKPOINT, lambda path: torch.save(state, path))
+        weights = {key: value.cpu().contiguous() for key, value in self.net.state_dict().items()}
+        _write(self.out / WEIGHTS_FILE, lambda path: save_file(weights, path))
+
+    def state(self) -> dict[str, Any]:
+        """What a checkpoint holds."""
+        return {
             "recipe": json.dumps(asdict(self.recipe)),
             "net": self.net.state_dict(),
             "optimiser": self.optimiser.state_dict(),
@@ -141,9 +148,6 @@ class Trainer:
             "name": self.architecture.weights_name(self.scale),
             "bf16": self.bf16,
         }
-        _write(self.out / CHECKPOINT, lambda path: torch.save(state, path))
-        weights = {key: value.cpu().contiguous() for key, value in self.net.state_dict().items()}
-        _write(self.out / WEIGHTS_FILE, lambda path: save_file(weights, path))
 
     def resume(self) -> bool:
         """Go on from the folder's checkpoint when there is one. Raises ``BadInputError`` for another recipe."""
@@ -153,13 +157,17 @@ class Trainer:
         with faults_as(BundleError, f"{file} can't be read; remove it to start again"):
             state = torch.load(file, weights_only=True)
         self._check_same(state, file)
+        self.restore(state)
+        return True
+
+    def restore(self, state: dict[str, Any]) -> None:
+        """Go on from a checkpoint's state."""
         self.net.load_state_dict(state["net"])
         self.optimiser.load_state_dict(state["optimiser"])
         torch.set_rng_state(state["torch_rng"])
         self.source.random.bit_generator.state = json.loads(state["patches_rng"])
         self.progress = read_progress(json.loads(state["progress"]))
         self.bf16 = state["bf16"]
-        return True
 
     def _check_same(self, state: dict[str, str], file: Path) -> None:
         mine = {"name": self.architecture.weights_name(self.scale), "recipe": json.dumps(asdict(self.recipe))}
@@ -226,7 +234,8 @@ def _write(path: Path, write: Callable[[Path], object]) -> None:
 def psnr_of(net: nn.Module, pairs: Sequence[tuple[np.ndarray, np.ndarray]], scale: int) -> float:
     """Mean PSNR in dB of a net over (LR, HR) pairs, ``scale`` pixels cropped.
 
-    LR: a plane ``[h, w]`` or what the net takes, ``[C, h, w]``; HR: luma ``[s h, s w]``. Of an RGB net Y is measured.
+    LR: a plane ``[h, w]`` or what the net takes, ``[C, h, w]`` (frames for a net that is ``unrolled``); HR: luma
+    ``[s h, s w]``. Of an RGB net Y is measured.
     """
     net.eval()
     results = [psnr_db(_enlarged(net, lr).clip(0, 1), hr, scale) for lr, hr in pairs]
@@ -238,5 +247,5 @@ def _enlarged(net: nn.Module, lr: np.ndarray) -> np.ndarray:
     planes = lr if lr.ndim == 3 else lr[None]
     given = torch.from_numpy(planes[None].astype(np.float32)).to(next(net.parameters()).device)
     with torch.no_grad():
-        result = net(given)[0].cpu().numpy()
+        result = getattr(net, "unrolled", net)(given)[0].cpu().numpy()
     return luma(result.transpose(1, 2, 0)) if len(result) == 3 else result[0]
