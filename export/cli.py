@@ -33,12 +33,13 @@ weights_option = click.option(
 @click.option("--scale", type=int, help="Where NAME has none (espcn; espcn-x3 has one).")
 @weights_option
 @click.option("-o", "--output", required=True, type=click.Path(path_type=Path), help="A folder, or a file NAME.spx.")
+@click.option("--no-u8", is_flag=True, help="Leave out the 8-bit kind: a second copy of the weights.")
 @click.option("--layers", is_flag=True, help="Compare layer by layer too: shows the first tensor that differs.")
 @json_option
 @quiet_option
 @overwrite_option
 def export(
-    name: str, scale: int | None, weights: Path | None, output: Path, layers: bool,
+    name: str, scale: int | None, weights: Path | None, output: Path, no_u8: bool, layers: bool,
     as_json: bool, quiet: bool, overwrite: bool,
 ) -> int:  # fmt: skip
     """Export the trained model NAME to a bundle: ONNX in fp32, free size, compared with torch at other sizes."""
@@ -46,7 +47,7 @@ def export(
     out = Output(as_json, quiet)
     model = trained(name, scale, weights)
     with out.progress_console.status(f"exporting {model.name} and comparing it with torch"):
-        bundle = export_trained(model)
+        bundle = export_trained(model, not no_u8)
     compared = compare(bundle, weights) if layers else ()
     made = [variant.id for variant in bundle.manifest.variants]
     return finish(save(bundle, output, overwrite), made, compared, out)

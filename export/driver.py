@@ -22,19 +22,18 @@ from subpixel.spec import Provenance
 CARD = "card.md"
 
 
-def export_trained(model: TrainedModel) -> Bundle:
+def export_trained(model: TrainedModel, u8: bool = True) -> Bundle:
     """A bundle with the ONNX of a trained model in its `float` and `u8` kinds, each compared with torch."""
-    return export_module(model.module(), _empty_bundle(model))
+    return export_module(model.module(), _empty_bundle(model), u8)
 
 
-def export_module(net: nn.Module, empty: Bundle) -> Bundle:
-    """``empty`` (a contract, a provenance, no variants) with the net's two ONNX variants and their evidence."""
+def export_module(net: nn.Module, empty: Bundle, u8: bool = True) -> Bundle:
+    """``empty`` (a contract, a provenance, no variants) with the net's ONNX variants and their evidence."""
     spec = empty.spec
     plain = export_float(net, spec)
-    made = (
-        converted("onnx", "fp32", "float", spec, {"model.fp32.onnx": plain}, "torch"),
-        converted("onnx", "fp32", "u8", spec, {"model.fp32.u8.onnx": as_u8(plain)}, "onnx"),
-    )
+    made = [converted("onnx", "fp32", "float", spec, {"model.fp32.onnx": plain}, "torch")]
+    if u8:
+        made.append(converted("onnx", "fp32", "u8", spec, {"model.fp32.u8.onnx": as_u8(plain)}, "onnx"))
     return measured(empty, made, TorchReference(net))
 
 

@@ -10,9 +10,12 @@ from subpixel.errors import BadInputError, NotFoundError
 from subpixel.models.architecture import WEIGHTS, Architecture, TrainedModel, read_trained
 from subpixel.models.enhancenet import ENHANCENET, ENHANCENET_PAT
 from subpixel.models.espcn import ESPCN
+from subpixel.models.spmc import SPMC, SPMC_RECURRENT
 from subpixel.models.srcnn import SRCNN
+from subpixel.models.srpgan import SRPGAN, SRPGAN_PRE
 from subpixel.models.vdsr import VDSR
 from subpixel.models.vespcn import VESPCN
+from subpixel.models.zssr import ZSSR
 
 
 def by_name(*architectures: Architecture) -> dict[str, Architecture]:
@@ -25,7 +28,9 @@ def by_name(*architectures: Architecture) -> dict[str, Architecture]:
     return table
 
 
-ARCHITECTURES = by_name(ESPCN, SRCNN, VDSR, ENHANCENET, ENHANCENET_PAT, VESPCN)
+ARCHITECTURES = by_name(
+    ESPCN, SRCNN, VDSR, ENHANCENET, ENHANCENET_PAT, SRPGAN, SRPGAN_PRE, VESPCN, SPMC, SPMC_RECURRENT, ZSSR
+)
 
 
 def architecture(name: str) -> Architecture:
@@ -55,3 +60,9 @@ def trained_names() -> list[str]:
         for scale in known.scales
         if (WEIGHTS / f"{known.weights_name(scale)}.safetensors").is_file()
     )
+
+
+def stem(name: str) -> str:
+    """The stem of the committed files of ``espcn-x3``. Raises ``NotFoundError`` or ``BadInputError``."""
+    model = trained(name)
+    return model.architecture.weights_name(model.scale)
