@@ -127,7 +127,7 @@ def symmetries(kernel: Kernel) -> tuple[int, ...]:
     near = SAME * float(np.abs(kernel).max())
 
     def stays(way: int) -> bool:
-        turned = turn(kernel, way)  # type: ignore[arg-type]
+        turned = turn(kernel, way)
         return turned.shape == kernel.shape and bool(np.allclose(turned, kernel, rtol=0, atol=near))
 
     return tuple(way for way in range(8) if stays(way))

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TypeVar
 
 import numpy as np
 import torch
@@ -18,6 +19,7 @@ SUFFIXES = {".png", ".jpg", ".jpeg", ".bmp", ".webp"}
 LARGE_PX = 1000  # a longer side than this is a compressed photograph: halved, which also cleans it
 
 Plane = NDArray[np.float32]
+Number = TypeVar("Number", bound=np.generic)
 
 
 def image_files(roots: Sequence[Path]) -> list[Path]:
@@ -64,7 +66,7 @@ def _shares(group: Sequence[Pair]) -> NDArray[np.float64]:
     return np.asarray(area / area.sum())
 
 
-def turn(patch: Plane, way: int) -> Plane:
+def turn(patch: NDArray[Number], way: int) -> NDArray[Number]:
     """One of the eight symmetries of the square, 0 to 7, of ``[h, w]`` or ``[h, w, C]``."""
     patch = patch.swapaxes(0, 1) if way & 1 else patch
     patch = patch[::-1] if way & 2 else patch

@@ -25,6 +25,7 @@ VERBS: dict[str, tuple[str, str, str]] = {
     "train": ("subpixel.models.cli:train", "train", "Train a model."),
     "evaluate": ("subpixel.models.evaluate_cli:evaluate", "train", "Measure a model by the field's protocol."),
     "export": ("subpixel.export.cli:export", "export", "Export a trained model to a bundle."),
+    "adapt": ("subpixel.export.adapt_cli:adapt", "export", "Train a net on one picture or clip alone."),
     "convert": ("subpixel.export.cli:convert", "export", "Add OpenVINO, LiteRT or TensorRT variants to a bundle."),
     "quantize": ("subpixel.quantize.cli:quantize", "quantize", "Add an int8 variant to a bundle."),
 }
