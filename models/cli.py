@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import signal
 from pathlib import Path
-from typing import get_args
+from typing import Any, get_args
 
 import click
 import numpy as np
@@ -16,8 +16,9 @@ from torch import nn
 from subpixel.cli.console import Output, json_option, quiet_option
 from subpixel.errors import BadInputError, NotFoundError
 from subpixel.models import training
+from subpixel.models.adversarial_cli import AdversarialChoice, adversarial_options, trainer_for
 from subpixel.models.architecture import Architecture
-from subpixel.models.clips import clip_source, curve_windows
+from subpixel.models.clips import clip_source, curve_windows, trained_length
 from subpixel.models.colour_patches import ColourSource, colour_pairs, load_colour_pairs
 from subpixel.models.curve import write_curve
 from subpixel.models.evalsets import read_set, set_folder
@@ -53,11 +54,12 @@ DEFAULTS = Recipe()
     "--validate", default=None, help="Set or folder for the curve, never trained on [set5 where there is one]."
 )
 @click.option("--every", type=int, default=1000, show_default=True, help="Steps between validations and saves.")
+@adversarial_options
 @json_option
 @quiet_option
 def train(name: str, scale: int, data: tuple[Path, ...], out: Path | None, init: Path | None, steps: int, batch: int,
           patch: int, lr: float, seed: int, precision: TrainPrecision, threads: int, device: str, validate: str | None,
-          every: int, as_json: bool, quiet: bool) -> None:  # fmt: skip
+          every: int, as_json: bool, quiet: bool, **adversarial: Any) -> None:  # fmt: skip
     """Train NAME. Interrupted by Ctrl-C it saves; the same command goes on where it stopped.
 
     \b
@@ -68,8 +70,8 @@ def train(name: str, scale: int, data: tuple[Path, ...], out: Path | None, init:
     chosen.check_scale(scale)
     recipe = Recipe(steps, batch, patch, lr, seed=seed, precision=precision, threads=threads)
     folder = out or Path("runs") / chosen.weights_name(scale)
-    source = _source(chosen, data, scale, recipe, output)
-    trainer = training.Trainer(chosen, scale, recipe, source, folder, device)
+    source = source_of(chosen, data, scale, recipe, output)
+    trainer = trainer_for(chosen, scale, recipe, source, folder, device, AdversarialChoice(**adversarial))
     _begin(trainer, init, output)
     pairs = _validation(chosen, validate, scale)
     signal.signal(signal.SIGTERM, _interrupt)
@@ -84,10 +86,10 @@ def _interrupt(number: int, frame: object) -> None:
     raise KeyboardInterrupt
 
 
-def _source(
+def source_of(
     chosen: Architecture, data: tuple[Path, ...], scale: int, recipe: Recipe, output: Output
 ) -> training.BatchSource:
-    """What the architecture is trained on."""
+    """What the architecture is trained on, read from the ``--data`` folders."""
     for folder in data:
         if not folder.is_dir():
             raise NotFoundError(f"--data {folder}: no such folder; needed a folder of training images")
@@ -95,7 +97,7 @@ def _source(
         hr_px = recipe.patch_px * scale
         return ScalesSource([_patches(data, s, hr_px // s, recipe.seed, output) for s in chosen.scales])
     if chosen.material == "clips":
-        return clip_source(data, scale, recipe.patch_px, recipe.seed, chosen.window, chosen.lookahead)
+        return clip_source(data, scale, recipe.patch_px, recipe.seed, trained_length(chosen), chosen.lookahead)
     return _patches(data, scale, recipe.patch_px, recipe.seed, output, colour=chosen.material == "rgb")
 
 
@@ -127,7 +129,7 @@ def _validation(
     """Without ``--validate``: Set5 where it is at hand, else no PSNR in the curve."""
     try:
         if chosen.material == "clips":
-            return curve_windows(scale, chosen.window, chosen.lookahead, name or "vid4")
+            return curve_windows(scale, trained_length(chosen), chosen.lookahead, name or "vid4")
         if chosen.material == "rgb":
             return colour_pairs(image_files([set_folder(name or "set5")]), scale)
         return [(image.lr, image.hr) for image in read_set(name or "set5", scale)]
