@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
-from dataclasses import replace
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
 from types import TracebackType
-from typing import TypeVar, cast
+from typing import Any, TypeVar, cast
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,8 +16,9 @@ from subpixel.engines.base import Engine, Receipt
 from subpixel.errors import BadInputError, BundleError, EngineError, SubpixelError
 from subpixel.frames import from_tensor, to_tensor
 from subpixel.quality.resize import resize, upscale
-from subpixel.quality.ycbcr import rgb_from_ycbcr, ycbcr_from_rgb
+from subpixel.quality.ycbcr import grey_from_luma, luma_from_planes, rgb_from_ycbcr, ycbcr_from_rgb
 from subpixel.spec import Array, Kind, ModelSpec
+from subpixel.windows import Clips, Window
 
 Pixels = TypeVar("Pixels", NDArray[np.uint8], NDArray[np.float32])
 
@@ -55,33 +56,91 @@ class Model:
     def upscale(self, image: Pixels) -> Pixels:
         """Enlarge an image. ``[H, W]`` (luma as video has it) or ``[H, W, 3]`` (RGB); uint8, or float32 in [0, 1].
 
-        Gives the same kind of array, ``scale`` times as large. RGB: luma by the model, chroma bicubic (BT.601).
-        Raises ``BadInputError`` for other arrays.
+        Gives the same kind of array, ``scale`` times as large. RGB: luma by the model, chroma bicubic (BT.601), or all
+        by a model of the colour ``rgb``. A video model takes the image for a clip that stands still, and forgets the
+        clip it was in. Raises ``BadInputError`` for other arrays.
         """
         _check_image(image)
         if image.ndim == 2:
             return self.upscale_luma(image)
+        if self.spec.colour == "rgb":
+            return self._upscale_rgb(image)
         ycbcr = ycbcr_from_rgb(image)
         luma = self.upscale_luma(np.ascontiguousarray(ycbcr[..., 0]))
-        chroma = upscale(ycbcr[..., 1:], self.scale)
-        return rgb_from_ycbcr(np.concatenate([luma[..., None], chroma], axis=2), image.dtype)
+        return self._coloured(luma, ycbcr[..., 1:], image)
+
+    def _upscale_rgb(self, image: Pixels) -> Pixels:
+        planes = self.upscale_planes(np.ascontiguousarray(np.moveaxis(image, 2, 0)))
+        larger = np.ascontiguousarray(np.moveaxis(planes, 0, 2))
+        return cast(Pixels, larger if image.dtype == np.uint8 else np.clip(larger, 0, 1))
+
+    def _coloured(self, luma: Array, chroma: NDArray[np.float32], image: Pixels) -> Pixels:
+        larger = upscale(chroma, self.scale)
+        return cast(Pixels, rgb_from_ycbcr(np.concatenate([luma[..., None], larger], axis=2), image.dtype))
 
     def upscale_luma(self, luma: Pixels) -> Pixels:
-        """Enlarge one luma plane ``[H, W]``: BT.601 studio swing / 255, uint8 or float32. Large planes go in tiles."""
-        engine = self._engine_for(luma.dtype)
-        planes = luma[None]
-        tile = self._tile(luma.shape[0], luma.shape[1], engine)
+        """Enlarge one luma plane ``[H, W]``: BT.601 studio swing / 255, uint8 or float32. Large planes go in tiles.
+
+        A model of the colour ``rgb`` gets it as grey, and Y of its result is given.
+        """
+        if self.spec.takes_windows:
+            self.reset()
+            result = self.upscale_planes(np.repeat(luma[None], self.spec.window, axis=0))[0]
+            self.reset()
+            return cast(Pixels, result)
+        if self.spec.colour == "rgb":
+            grey = grey_from_luma(luma)
+            return cast(Pixels, luma_from_planes(self.upscale_planes(np.repeat(grey[None], 3, axis=0))))
+        return cast(Pixels, self.upscale_planes(luma[None])[0])
+
+    def upscale_planes(self, planes: Pixels) -> Pixels:
+        """One run of the model on what it takes itself; nothing is clipped. uint8, or float32 in [0, 1].
+
+        ``[1, H, W]`` luma, ``[3, H, W]`` R, G, B, or ``[window, H, W]``: the luma frames around the one that is
+        enlarged, the oldest first; gives ``[1 or 3, s H, s W]``. The states of a recurrent model go on from the last call; after
+        ``reset`` they start from zeros. Raises ``BadInputError`` for another number of planes.
+        """
+        if planes.ndim != 3 or planes.shape[0] != self.spec.planes:
+            raise BadInputError(f"{self.spec.name}: found planes {planes.shape}; needed [{self.spec.planes}, H, W]")
+        engine = self._engine_for(planes.dtype)
+        tile = self._tile(planes.shape[1], planes.shape[2], engine)
         if tile is None:
-            return cast(Pixels, self._run(engine, planes)[0])
+            return cast(Pixels, self._run(engine, planes))
         halo, multiple = self.spec.radius_px or 0, self.spec.size_multiple
         result = tiles.run_tiled(planes, self.scale, tile, halo, lambda piece: self._run(engine, piece), multiple)
-        return cast(Pixels, result[0])
+        return cast(Pixels, result)
 
     def upscale_video(self, frames: Iterable[Pixels]) -> Iterator[Pixels]:
-        """Enlarge frames one by one, in order; each as ``upscale`` takes it."""
+        """Enlarge frames one by one, in order; each as ``upscale`` takes it.
+
+        A model that looks ahead is given ``spec.lookahead`` more frames before the first result comes. At both ends, at
+        scene cuts (``subpixel.scenes`` finds them) and where the frames change their size or type, the first and last
+        frame of a clip are repeated, and a recurrent model starts anew.
+        """
         self.reset()
+        if not self.spec.takes_windows:
+            for frame in frames:
+                yield self.upscale(frame)
+            return
+        clips: Clips[_Still] = Clips(self.spec)
         for frame in frames:
-            yield self.upscale(frame)
+            still = _still(frame)
+            for window in clips.push(still, still.luma):
+                yield self._centre(window)
+        for window in clips.flush():
+            yield self._centre(window)
+
+    def _centre(self, window: Window[_Still]) -> Any:
+        luma = self.upscale_window([still.luma for still in window.frames], window.starts_clip)
+        image = window.centre.image
+        return luma if image.ndim == 2 else self._coloured(luma, ycbcr_from_rgb(image)[..., 1:], image)
+
+    def upscale_window(self, frames: Sequence[Array], starts_clip: bool) -> Array:
+        """The next frame of a clip: the luma planes ``[H, W]`` of its window, the oldest first, to ``[s H, s W]``."""
+        if starts_clip:
+            self.reset()
+        result: Array = self.upscale_planes(np.stack(frames))[0]
+        return result
 
     def reset(self) -> None:
         """Forget what was kept between frames: a new clip, a scene cut."""
@@ -113,11 +172,11 @@ class Model:
         fixed = engine.variant.shapes
         if fixed is not None:
             return None if fixed == (height, width) else _fixed_tile(fixed, height, width, engine)
-        if self.tile_px is not None:
+        if self.tile_px is not None and self.spec.can_tile:
             return self.tile_px, self.tile_px
         if height * width <= tiles.WHOLE_LIMIT_PX:
             return None
-        if self.spec.radius_px is None:
+        if not self.spec.can_tile:
             raise BadInputError(
                 f"{self.spec.name} can't work in tiles and a {width}x{height} frame is more than it can hold "
                 f"({tiles.WHOLE_LIMIT_PX} pixels); use a smaller frame or another model"
@@ -163,6 +222,19 @@ def open_first(found: list[Candidate], wish: Wish) -> Model:
     raise first or EngineError("nothing to open")
 
 
+@dataclass(frozen=True)
+class _Still:
+    """A frame of a video and its luma ``[H, W]``, uint8 or float32."""
+
+    image: Array
+    luma: Array
+
+
+def _still(frame: Array) -> _Still:
+    _check_image(frame)
+    return _Still(frame, frame if frame.ndim == 2 else np.ascontiguousarray(ycbcr_from_rgb(frame)[..., 0]))
+
+
 def _check_image(image: Array) -> None:
     right_shape = image.ndim == 2 or (image.ndim == 3 and image.shape[2] == 3)
     if not right_shape or image.dtype not in (np.uint8, np.float32) or image.size == 0:
@@ -179,7 +251,7 @@ def _pad(planes: Array, multiple: int) -> Array:
 
 
 def _fixed_tile(fixed: tuple[int, int], height: int, width: int, engine: Engine) -> tuple[int, int]:
-    if height < fixed[0] or width < fixed[1] or engine.spec.radius_px is None:
+    if height < fixed[0] or width < fixed[1] or not engine.spec.can_tile:
         raise BadInputError(
             f"{engine.variant.id} takes {fixed[1]}x{fixed[0]} frames only and {width}x{height} does not hold one; "
             "use a variant of free size"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib.util
 import os
+import sys
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -75,6 +76,18 @@ def cache_folder(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("SUBPIXEL_CACHE", str(folder))
         yield folder
+
+
+@pytest.fixture(scope="session")
+def toy_nets(require: Callable[[str], None]) -> Any:
+    """The module ``toy_nets``: real ONNX nets of several frames, with a state, in colour, whose results are known."""
+    require("onnx")
+    source = importlib.util.spec_from_file_location("toy_nets", Path(__file__).with_name("toy_nets.py"))
+    assert source is not None and source.loader is not None
+    module = importlib.util.module_from_spec(source)
+    sys.modules[source.name] = module  # dataclasses look their module up
+    source.loader.exec_module(module)
+    return module
 
 
 @pytest.fixture(scope="session")
