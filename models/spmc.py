@@ -58,7 +58,7 @@ class Spmc(nn.Module):
         self.bicubic = BicubicEnlarge(scale)
         self.to_half = nn.Conv2d(2, FINE, 5, 2, padding=2)
         self.to_lr = nn.Conv2d(FINE, CODED, 3, 2, padding=1)
-        self.code = nn.Conv2d(CODED + 1, CODED, 3, padding=1)
+        self.coder = nn.Conv2d(CODED + 1, CODED, 3, padding=1)
         self.recall = ConvLstm(CODED, MEMORY)
         self.from_lr = nn.Conv2d(MEMORY + CODED, 4 * FINE, 3, padding=1)
         self.merge = nn.Conv2d(2 * FINE, FINE, 3, padding=1)
@@ -69,7 +69,7 @@ class Spmc(nn.Module):
     def initialise(self, sample: torch.Tensor) -> None:
         """From LR windows: no flow, layers that keep the variance, a memory that keeps; exactly bicubic."""
         self.motion.initialise(sample[:, 1:2], sample[:, 0:1])
-        for layer in (self.to_half, self.to_lr, self.code, self.from_lr, self.merge):
+        for layer in (self.to_half, self.to_lr, self.coder, self.from_lr, self.merge):
             nn.init.kaiming_normal_(layer.weight)
             nn.init.zeros_(cast(torch.Tensor, layer.bias))
         nn.init.zeros_(cast(torch.Tensor, self.recall.gates.bias))
@@ -90,7 +90,7 @@ class Spmc(nn.Module):
         detail = (laid - weight * plain) / torch.clamp(weight, min=1.0)
         half = torch.relu(self.to_half(torch.cat((detail * DETAIL_GAIN, seen), dim=1)))
         small = torch.relu(self.to_lr(half))
-        return half, torch.relu(self.code(torch.cat((small, middle), dim=1)))
+        return half, torch.relu(self.coder(torch.cat((small, middle), dim=1)))
 
     def remember(self, window: torch.Tensor, flow: torch.Tensor, memory: Memory) -> tuple[Memory, Memory, torch.Tensor]:
         """The memory after the three frames, the middle frame's codes, and its bicubic enlargement."""
