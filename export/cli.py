@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import click
@@ -61,32 +62,44 @@ def export(
 @click.option("--to", "targets", multiple=True, required=True, type=click.Choice(list(TARGETS)), help="Repeatable.")
 @weights_option
 @click.option("-o", "--output", type=click.Path(path_type=Path), help="Write there; else into BUNDLE itself.")
+@click.option("--size", metavar="WxH", help="The one frame size of a LiteRT file that can't take every size.")
 @click.option("--layers", is_flag=True, help="Compare the ONNX layer by layer with torch too.")
 @json_option
 @quiet_option
 @overwrite_option
 def convert(
-    bundle: str, targets: tuple[str, ...], weights: Path | None, output: Path | None, layers: bool,
+    bundle: str, targets: tuple[str, ...], weights: Path | None, output: Path | None, size: str | None, layers: bool,
     as_json: bool, quiet: bool, overwrite: bool,
 ) -> int:  # fmt: skip
     """Add variants of BUNDLE for other engines, each measured where it can run here."""
+    fixed = frame_size(size)
     source = find_here(bundle)
     place = place_for(source, output, overwrite)
     out = Output(as_json, quiet)
     result = source
     for name in dict.fromkeys(targets):
         with out.progress_console.status(f"converting {source.spec.name} to {name}"):
-            result = with_target(result, name, weights)
+            result = with_target(result, name, weights, fixed)
     made = [v.id for v in result.manifest.variants if v.target in targets]
     compared = compare(source, weights) if layers else ()
     return finish(save(result, place, overwrite=True), made, compared, out)
 
 
-def with_target(bundle: Bundle, name: str, weights: Path | None) -> Bundle:
+def with_target(bundle: Bundle, name: str, weights: Path | None, size: tuple[int, int] | None = None) -> Bundle:
     """The bundle with a target's variants; the torch net is built again where it can be, and where it must."""
     chosen = target(name)
     net = rebuilt(bundle, weights) if chosen.source == "torch" else rebuilt_or_none(bundle, weights)
-    return add_variant(bundle, chosen, net)
+    return add_variant(bundle, chosen, net, size)
+
+
+def frame_size(text: str | None) -> tuple[int, int] | None:
+    """``640x360`` (width first) as height and width. Raises ``BadInputError``."""
+    if text is None:
+        return None
+    found = re.fullmatch(r"([1-9]\d{0,4})x([1-9]\d{0,4})", text)
+    if found is None:
+        raise BadInputError(f"--size {text!r}: needed WIDTHxHEIGHT in pixels, 640x360 for one")
+    return int(found.group(2)), int(found.group(1))
 
 
 def refuse_existing(path: Path, overwrite: bool) -> None:

@@ -34,7 +34,7 @@ def export_module(net: nn.Module, empty: Bundle, u8: bool = True) -> Bundle:
     made = [converted("onnx", "fp32", "float", spec, {"model.fp32.onnx": plain}, "torch")]
     if u8:
         made.append(converted("onnx", "fp32", "u8", spec, {"model.fp32.u8.onnx": as_u8(plain)}, "onnx"))
-    return measured(empty, made, TorchReference(net))
+    return measured(empty, made, TorchReference(net, spec))
 
 
 def _empty_bundle(model: TrainedModel) -> Bundle:
@@ -50,8 +50,12 @@ def _empty_bundle(model: TrainedModel) -> Bundle:
     return bundle.plus_file(CARD, model.card.encode()) if model.card else bundle
 
 
-def add_variant(bundle: Bundle, target: Target, net: nn.Module | None = None) -> Bundle:
+def add_variant(
+    bundle: Bundle, target: Target, net: nn.Module | None = None, size: tuple[int, int] | None = None
+) -> Bundle:
     """The bundle with a target's variants, each measured against ``net``, or against its own ONNX without one.
+
+    ``size``: height and width of the frames, for a file that can't have them free.
 
     Raises ``BundleError`` when the target refuses the graph, or is made from torch and there is no net.
     """
@@ -60,7 +64,7 @@ def add_variant(bundle: Bundle, target: Target, net: nn.Module | None = None) ->
             f"{target.name} is converted from torch, and {bundle.spec.name} names no model of the registry; "
             "it has no such route (yet); openvino and tensorrt are made from its ONNX"
         )
-    material = Material(bundle, net)
+    material = Material(bundle, net, size)
     target.requires(material)
     return measured(bundle, target.convert(material), reference_for(bundle, net))
 
@@ -75,4 +79,4 @@ def measured(bundle: Bundle, made: Iterable[Converted], reference: Reference) ->
 
 def reference_for(bundle: Bundle, net: nn.Module | None) -> Reference:
     """Torch where the net is at hand, else the bundle's ONNX."""
-    return OnnxReference(bundle) if net is None else TorchReference(net)
+    return OnnxReference(bundle) if net is None else TorchReference(net, bundle.spec)

@@ -41,13 +41,12 @@ def as_u8(float_model: bytes, shuffle_bytes: bool = True) -> bytes:
 
 
 def as_half(float_model: bytes) -> bytes:
-    """Weights and arithmetic in fp16, input and output still float32: a cast behind the one and before the other.
+    """Weights and arithmetic in fp16, inputs and outputs still float32: a cast behind the ones, before the others.
 
     Raises ``BundleError`` for a graph whose types can't all follow (ONNX's own check finds it).
     """
     model = parsed(float_model)
     graph = model.graph
-    source, result = graph.input[0].name, graph.output[0].name
     kept = _float_operands(graph)
     for tensor in graph.initializer:
         if tensor.data_type == TensorProto.FLOAT and tensor.name not in kept:
@@ -55,12 +54,22 @@ def as_half(float_model: bytes) -> bytes:
     inner = list(graph.node)
     for node in inner:
         _halve_attributes(node, kept)
-    _feed(inner, source, "half/in")
-    _rename_output(inner, result, "half/out")
-    before = helper.make_node("Cast", [source], ["half/in"], name="half/CastIn", to=TensorProto.FLOAT16)
-    after = helper.make_node("Cast", ["half/out"], [result], name="half/CastOut", to=TensorProto.FLOAT)
+    before = [_cast_in(inner, tensor.name, at) for at, tensor in enumerate(graph.input)]
+    after = [_cast_out(inner, tensor.name, at) for at, tensor in enumerate(graph.output)]
     with faults_as(BundleError, "the graph can't be written in fp16; use the fp32 variant"):
-        return _with_nodes(model, [before, *inner, after])
+        return _with_nodes(model, [*before, *inner, *after])
+
+
+def _cast_in(inner: Sequence[onnx.NodeProto], source: str, at: int) -> onnx.NodeProto:
+    mark = str(at or "")
+    _feed(inner, source, f"half/in{mark}")
+    return helper.make_node("Cast", [source], [f"half/in{mark}"], name=f"half/CastIn{mark}", to=TensorProto.FLOAT16)
+
+
+def _cast_out(inner: Sequence[onnx.NodeProto], result: str, at: int) -> onnx.NodeProto:
+    mark = str(at or "")
+    _rename_output(inner, result, f"half/out{mark}")
+    return helper.make_node("Cast", [f"half/out{mark}"], [result], name=f"half/CastOut{mark}", to=TensorProto.FLOAT)
 
 
 def _ends_in_shuffle(graph: onnx.GraphProto) -> bool:

@@ -19,6 +19,7 @@ from subpixel.export.onnx import INPUT, parsed
 from subpixel.quality.gates import PARITY_MAX_ABS
 
 RESULT = "the result"
+Planes = NDArray[np.float32]
 Call = tuple[str, int]  # a module's path, and which of its calls
 
 
@@ -45,15 +46,19 @@ def first_difference(found: tuple[LayerDifference, ...]) -> LayerDifference | No
     return next((layer for layer in found if layer.differs), None)
 
 
-def compare_layers(net: nn.Module, model: bytes, frame: NDArray[np.float32]) -> tuple[LayerDifference, ...]:
+def compare_layers(net: nn.Module, model: bytes, frame: Planes) -> tuple[LayerDifference, ...]:
     """Each module's output for ``frame`` ``[N, C, H, W]`` beside the graph's, in the order the modules finish.
+
+    A model's states are zeros.
 
     Nodes are named after their module by `subpixel.export.onnx`; a module that left no node behind (folded into
     another) is not in the list. Raises ``BundleError`` when the graph can't run.
     """
-    calls = _module_outputs(net, frame)
-    nodes = _nodes_of_calls(parsed(model).graph, calls)
-    found = _node_outputs(model, sorted({node.output[0] for node in nodes.values()}), frame)
+    graph = parsed(model).graph
+    feeds = _feeds(graph, frame)
+    calls = _module_outputs(net, feeds)
+    nodes = _nodes_of_calls(graph, calls)
+    found = _node_outputs(model, sorted({node.output[0] for node in nodes.values()}), feeds)
     return tuple(
         _difference(_label(call), nodes[call].name, found[nodes[call].output[0]], wanted)
         for call, wanted in calls.items()
@@ -61,19 +66,26 @@ def compare_layers(net: nn.Module, model: bytes, frame: NDArray[np.float32]) -> 
     )
 
 
+def _feeds(graph: onnx.GraphProto, frame: Planes) -> dict[str, Planes]:
+    """The graph's inputs by name, in its order: the frame first."""
+    states = [(tensor.name, tensor.type.tensor_type.shape.dim[1].dim_value) for tensor in graph.input[1:]]
+    size = frame.shape[2:]
+    return {INPUT: frame, **{name: np.zeros((len(frame), count, *size), np.float32) for name, count in states}}
+
+
 def _label(call: Call) -> str:
     path, at = call
     return f"{path or RESULT}@{at}" if at else path or RESULT
 
 
-def _difference(module: str, node: str, found: NDArray[np.float32], wanted: NDArray[np.float32]) -> LayerDifference:
+def _difference(module: str, node: str, found: Planes, wanted: Planes) -> LayerDifference:
     same = found.shape == wanted.shape
     max_abs = float(np.abs(found - wanted).max()) if same else float("nan")
     return LayerDifference(module, node, max_abs, float(np.abs(wanted).max()))
 
 
-def _module_outputs(net: nn.Module, frame: NDArray[np.float32]) -> dict[Call, NDArray[np.float32]]:
-    found: dict[Call, NDArray[np.float32]] = {}
+def _module_outputs(net: nn.Module, feeds: dict[str, Planes]) -> dict[Call, Planes]:
+    found: dict[Call, Planes] = {}
     calls: Counter[str] = Counter()
 
     def keep(path: str, output: object) -> None:
@@ -87,7 +99,7 @@ def _module_outputs(net: nn.Module, frame: NDArray[np.float32]) -> dict[Call, ND
     ]
     try:
         with torch.inference_mode():
-            net.eval()(torch.from_numpy(frame))
+            net.eval()(*map(torch.from_numpy, feeds.values()))
     finally:
         for hook in hooks:
             hook.remove()
@@ -112,7 +124,7 @@ def _belongs(node: onnx.NodeProto, path: str) -> bool:
     return not path or owner == path or owner.startswith(f"{path}.")
 
 
-def _node_outputs(model: bytes, names: list[str], frame: NDArray[np.float32]) -> dict[str, NDArray[np.float32]]:
+def _node_outputs(model: bytes, names: list[str], feeds: dict[str, Planes]) -> dict[str, Planes]:
     exposed = parsed(model)
     shown = {output.name for output in exposed.graph.output}
     exposed.graph.output.extend(
@@ -123,4 +135,4 @@ def _node_outputs(model: bytes, names: list[str], frame: NDArray[np.float32]) ->
     options.log_severity_level = 3
     with faults_as(BundleError, "the graph can't be run layer by layer"):
         session = onnxruntime.InferenceSession(exposed.SerializeToString(), options, providers=["CPUExecutionProvider"])
-        return dict(zip(names, session.run(names, {INPUT: frame}), strict=True))
+        return dict(zip(names, session.run(names, feeds), strict=True))

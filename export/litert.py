@@ -11,17 +11,19 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+import onnx
 import torch
 import torch.nn.functional as functional
 from torch import nn
 
 from subpixel.errors import BundleError, faults_as
 from subpixel.export.litert_file import finished, with_shuffle
-from subpixel.export.onnx import channels, quiet_libraries, traced_size
+from subpixel.export.onnx import quiet_libraries, traced_size
 from subpixel.export.targets import Converted, Material, Source, converted, refuse_adding_scatters, suffix
-from subpixel.spec import Kind, ModelSpec
+from subpixel.spec import SR, Kind, ModelSpec, frame_tensor
 
 SHUFFLES = ("DepthToSpace",)
+BAKED = (*SHUFFLES, "GridSample")
 STANDARD_STREAMS = (1, 2)
 
 
@@ -32,33 +34,49 @@ class LiteRtTarget:
     source: Source = "torch"
 
     def requires(self, material: Material) -> None:
-        """A sub-pixel shuffle only at the end, behind ``trunk``; no scatter with a reduction."""
+        """A sub-pixel shuffle only at the end, behind ``trunk``, or one frame size; no scatter with a reduction."""
         graph = material.graph
         refuse_adding_scatters(graph, self.name)
-        for node in graph.node:
-            if node.op_type in SHUFFLES and not hasattr(material.net, "trunk"):
-                raise BundleError(
-                    f"litert: node {node.name!r} ({node.op_type}) is converted with the traced size baked in; "
-                    "give the net a method `trunk` (all before the shuffle), or use openvino or onnxruntime"
-                )
+        if material.spec.states:
+            raise BundleError(f"litert: {material.spec.name} carries states; use openvino or onnxruntime")
+        node = sized(graph, hasattr(material.net, "trunk"))
+        if node is not None and material.size is None:
+            raise BundleError(
+                f"litert: node {node.name!r} ({node.op_type}) is converted with the frame's size baked in; name the "
+                "size it is for (--size 640x360), give the net a method `trunk` (all before its only shuffle), or use "
+                "openvino or onnxruntime"
+            )
 
     def convert(self, material: Material) -> tuple[Converted, ...]:
-        """The float and the u8 kind, NHWC."""
+        """The float and the u8 kind, NHWC (a window of frames: NHWT)."""
         return tuple(self._variant(material, kind) for kind in ("float", "u8"))
 
     def _variant(self, material: Material, kind: Kind) -> Converted:
         assert material.net is not None  # the driver refuses a target from torch without a net
         spec = material.spec
         has_trunk = hasattr(material.net, "trunk")
+        fixed = None if sized(material.graph, has_trunk) is None else material.size
         with faults_as(BundleError, f"litert_torch can't convert {spec.name}"):
-            file = flat(ChannelsLast(material.net, spec, kind), spec)
-            file = finished(with_shuffle(file, spec.scale) if has_trunk else file)
+            file = flat(ChannelsLast(material.net, spec, kind), fixed or traced_size(spec))
+            file = finished(with_shuffle(file, spec.scale) if has_trunk else file, is_free=fixed is None)
         path = f"litert/model.fp32{suffix(kind, '.')}.tflite"
-        return converted("litert", "fp32", kind, spec, {path: file}, "torch", axes="NHWC")
+        return converted("litert", "fp32", kind, spec, {path: file}, "torch", axes="NHWC", shapes=fixed)
+
+
+def sized(graph: onnx.GraphProto, has_trunk: bool) -> onnx.NodeProto | None:
+    """The first node that the converter bakes the frame's size into; ``None``: the file takes every size.
+
+    A shuffle at the very end, behind the net's ``trunk``, is not converted.
+    """
+    ends = has_trunk and graph.node[-1].op_type in SHUFFLES
+    inner = graph.node[:-1] if ends else graph.node
+    return next((node for node in inner if node.op_type in BAKED), None)
 
 
 class ChannelsLast(nn.Module):
     """The net (its trunk, where it has one) from ``[N, H, W, C]`` to ``[N, H, W, C']``; u8: with the casts around it.
+
+    A window of frames comes as ``[N, H, W, T]``.
 
     The channels are put in the order that DEPTH_TO_SPACE reads: torch's shuffle has the plane first, LiteRT's last.
     """
@@ -67,7 +85,8 @@ class ChannelsLast(nn.Module):
 
     def __init__(self, net: nn.Module, spec: ModelSpec, kind: Kind) -> None:
         super().__init__()
-        self.net, self.kind, self.planes = net, kind, channels(spec)
+        self.net, self.kind, self.given = net, kind, spec.planes
+        self.planes = frame_tensor(SR, "float", colour=spec.colour).channels
         self.register_buffer("order", plane_last(self.planes, spec.scale**2))
 
     def forward(self, frame: torch.Tensor) -> torch.Tensor:
@@ -95,9 +114,9 @@ def plane_last(planes: int, phases: int) -> torch.Tensor:
     return torch.eye(planes * phases)[order][:, :, None, None]
 
 
-def flat(module: ChannelsLast, spec: ModelSpec) -> bytes:
-    """The TFLite file of a channels-last module."""
-    shape = (1, *traced_size(spec), module.planes)
+def flat(module: ChannelsLast, size: tuple[int, int]) -> bytes:
+    """The TFLite file of a channels-last module, traced at a height and width."""
+    shape = (1, *size, module.given)
     dtype = torch.uint8 if module.kind == "u8" else torch.float32
     with quiet_libraries(), muted():
         import litert_torch  # here, for it takes seconds and speaks while it loads

@@ -29,14 +29,15 @@ def with_shuffle(trunk: bytes, block: int) -> bytes:
     return _packed(model)
 
 
-def finished(file: bytes) -> bytes:
-    """The model with its tensors called ``lr`` and ``sr``, in its signature too, and N, H and W marked as free."""
+def finished(file: bytes, is_free: bool = True) -> bytes:
+    """The model with its tensors called ``lr`` and ``sr``, in its signature too; N, H, W marked as free if they are."""
     model = _parsed(file)
     graph = _only_graph(model)
     for place, name in ((graph.inputs[0], INPUT), (graph.outputs[0], OUTPUT)):
         tensor = graph.tensors[place]
         tensor.name = name.encode()
-        tensor.shapeSignature = [-1, -1, -1, tensor.shape[3]]
+        if is_free:
+            tensor.shapeSignature = [-1, -1, -1, tensor.shape[3]]
     model.signatureDefs = [_signature(graph)]
     model.description = b"subpixel"
     return _packed(model)

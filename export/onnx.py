@@ -18,9 +18,9 @@ import torch
 from torch import nn
 
 from subpixel.errors import BadInputError, faults_as
-from subpixel.spec import ModelSpec, TensorSpec
+from subpixel.spec import LR, SR, ModelSpec, tensors_in, tensors_out
 
-INPUT, OUTPUT = "lr", "sr"
+INPUT, OUTPUT = LR, SR
 OPSET = 18
 IR_LIMIT = 10  # what the onnxruntime of Python 3.10 and older boards read
 EXPORT_SIZE = (24, 20)  # height and width while tracing; parity is measured at other sizes
@@ -31,14 +31,17 @@ SCOPES = "pkg.torch.onnx.name_scopes"
 def export_float(net: nn.Module, spec: ModelSpec) -> bytes:
     """The ``float`` kind: ``lr`` ``[N, C, H, W]`` float32 in [0, 1] to ``sr`` ``[N, C, s H, s W]``, not clipped.
 
+    A video net's ``lr`` is ``[N, T, H, W]``; each state of a recurrent one is an input and, with ``_next``, an output.
     Raises ``BadInputError`` when the exporter can't express the net.
     """
-    shape = (EXPORT_BATCH, channels(spec), *traced_size(spec))
-    example = torch.rand(shape, generator=torch.Generator().manual_seed(0))
+    given = examples(spec)
+    axes = _free_axes(spec.size_multiple)
     with quiet_libraries(), faults_as(BadInputError, f"{spec.name} can't be exported to ONNX"):
         program = torch.onnx.export(
-            net.eval(), (example,), dynamo=True, opset_version=OPSET, external_data=False, verbose=False,
-            input_names=[INPUT], output_names=[OUTPUT], dynamic_shapes=(_free_axes(spec.size_multiple),),
+            net.eval(), given, dynamo=True, opset_version=OPSET, external_data=False, verbose=False,
+            input_names=[tensor.name for tensor in tensors_in(spec, "float")],
+            output_names=[tensor.name for tensor in tensors_out(spec, "float")],
+            dynamic_shapes=tuple(axes for _ in given),
         )  # fmt: skip
         assert program is not None
         return cleaned(program.model_proto)
@@ -51,9 +54,11 @@ def _free_axes(multiple: int) -> dict[int, object]:
     return {0: torch.export.Dim("N"), 2: multiple * rows, 3: multiple * columns}
 
 
-def channels(spec: ModelSpec) -> int:
-    """1 for luma, 3 for RGB."""
-    return TensorSpec(INPUT, "float32", "NCHW", 0.0, 1.0, spec.colour).channels
+def examples(spec: ModelSpec) -> tuple[torch.Tensor, ...]:
+    """What a net is traced with: noise for ``lr``, and for each state."""
+    random = torch.Generator().manual_seed(0)
+    planes = (spec.planes, *(state.channels for state in spec.states))
+    return tuple(torch.rand((EXPORT_BATCH, count, *traced_size(spec)), generator=random) for count in planes)
 
 
 def fitting(side: int, multiple: int) -> int:

@@ -9,7 +9,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import closing
 from dataclasses import dataclass, replace
 from functools import cache
-from typing import Protocol
+from typing import Any, Protocol
 
 import numpy as np
 import torch
@@ -23,7 +23,7 @@ from subpixel.engines.base import Engine, Precision, Request
 from subpixel.engines.table import ENGINES, EngineRow
 from subpixel.errors import BadInputError, EngineError, MissingPackageError, SubpixelError
 from subpixel.evidence import Evidence
-from subpixel.export.onnx import channels, fitting
+from subpixel.export.onnx import fitting
 from subpixel.export.targets import Converted
 from subpixel.frames import from_tensor, to_tensor
 from subpixel.gate_images import GATE_SET, read_luma
@@ -34,12 +34,17 @@ from subpixel.spec import Array, ModelSpec, Variant
 UNLIKE_EXPORT = ((5, 3), (31, 53), (32, 64), (96, 48), (71, 113))  # height and width; none is the traced size
 SEED = 1609
 PLAIN = "parity"
+CARRIED = 4  # consecutive frames that a model with states enlarges in each case
+STEP_PX = (1, 2)  # down and right: how far the picture moves from frame to frame
 
 Planes = NDArray[np.float32]
 
 
 class Reference(Protocol):
-    """What a variant is compared with: planes ``[C, H, W]`` in [0, 1] to enlarged planes, float32, not clipped."""
+    """What a variant is compared with: planes ``[C, H, W]`` in [0, 1] to enlarged planes, float32, not clipped.
+
+    Of a model with states: consecutive frames to the enlarged ones, the states carried from window to window.
+    """
 
     name: str
 
@@ -49,13 +54,31 @@ class Reference(Protocol):
 class TorchReference:
     """The torch net itself, in fp32 on the CPU."""
 
-    def __init__(self, net: nn.Module) -> None:
+    def __init__(self, net: nn.Module, spec: ModelSpec | None = None) -> None:
         self.name, self._net = f"torch {torch.__version__}", net.eval()
+        self._window, self._states = (spec.window, spec.states) if spec else (1, ())
 
     def __call__(self, planes: Planes) -> Planes:
+        frames = torch.from_numpy(planes[None])
         with torch.inference_mode():
-            result: Planes = self._net(torch.from_numpy(planes[None]))[0].numpy()
-        return result
+            if not self._states:
+                result: Planes = self._net(frames)[0].numpy()
+                return result
+            return self._carried(frames)
+
+    def _carried(self, frames: torch.Tensor) -> Planes:
+        states = [frames.new_zeros((1, state.channels, *frames.shape[2:])) for state in self._states]
+        results = []
+        for window in windows(frames, self._window, 1):
+            sr, *states = self._net(window, *states)
+            results.append(sr[0].numpy())
+        return np.concatenate(results)
+
+
+def windows(frames: Any, length: int, axis: int) -> list[Any]:
+    """All runs of ``length`` consecutive frames along ``axis`` of an array or tensor."""
+    before = (slice(None),) * axis
+    return [frames[(*before, slice(at, at + length))] for at in range(frames.shape[axis] - length + 1)]
 
 
 class OnnxReference:
@@ -72,7 +95,10 @@ class OnnxReference:
 
 @dataclass(frozen=True)
 class Case:
-    """One frame to compare on: ``planes`` ``[C, H, W]`` in [0, 1], levels of 8 bit for the `u8` kind."""
+    """One frame to compare on: ``planes`` ``[C, H, W]`` in [0, 1], levels of 8 bit for the `u8` kind.
+
+    For a video model a window of frames ``[T, H, W]``; with states, as many frames as ``CARRIED`` windows have.
+    """
 
     name: str
     planes: Planes
@@ -99,19 +125,25 @@ def row_for(target: str) -> EngineRow:
     raise BadInputError(f"no engine runs {target!r} variants first")
 
 
-def cases(spec: ModelSpec, eight_bit: bool) -> Iterator[Case]:
-    """Seeded noise and a piece of a real picture at each size."""
-    for at, size in enumerate(UNLIKE_EXPORT):
+def cases(spec: ModelSpec, eight_bit: bool, sizes: Sequence[tuple[int, int]] = UNLIKE_EXPORT) -> Iterator[Case]:
+    """Seeded noise and a piece of a real picture at each size; ``sizes``: height and width."""
+    for at, size in enumerate(sizes):
         height, width = (fitting(side, spec.size_multiple) for side in size)
-        noise = np.random.default_rng((SEED, at)).random((channels(spec), height, width), np.float32)
+        noise = np.random.default_rng((SEED, at)).random((compared_planes(spec), height, width), np.float32)
         picture = _piece(at, spec, height, width)
         for content, planes in (("noise", noise), ("picture", picture)):
             yield Case(f"{width}x{height} {content}", _on_levels(planes) if eight_bit else planes)
 
 
+def compared_planes(spec: ModelSpec) -> int:
+    """How many planes a case has."""
+    return spec.planes + (CARRIED - 1 if spec.states else 0)
+
+
 def layer_frame(spec: ModelSpec) -> NDArray[np.float32]:
-    """One frame of noise ``[1, C, H, W]`` of an odd size, to compare layers on."""
-    return next(case.planes[None] for case in cases(spec, eight_bit=False) if case.planes.shape[1] > 30)
+    """One frame, or window, of noise ``[1, C, H, W]`` of an odd size, to compare layers on."""
+    found = (case.planes[None, : spec.planes] for case in cases(spec, eight_bit=False))
+    return next(planes for planes in found if planes.shape[2] > 30)
 
 
 @cache
@@ -120,11 +152,25 @@ def _pictures() -> tuple[Planes, ...]:
 
 
 def _piece(at: int, spec: ModelSpec, height: int, width: int) -> Planes:
-    """From the middle of a gate image; for a colour model one image a plane, so that planes can't be mixed up."""
-    chosen = [_pictures()[(at + plane) % len(_pictures())] for plane in range(channels(spec))]
-    corners = [((image.shape[0] - height) // 2, (image.shape[1] - width) // 2) for image in chosen]
-    cut = [i[top : top + height, left : left + width] for i, (top, left) in zip(chosen, corners, strict=True)]
-    return np.stack(cut)
+    """From the middle of a gate image. For a colour model one image a plane, so that planes can't be mixed up.
+
+    For a video model one image that moves.
+    """
+    moves = spec.takes_windows
+    count = compared_planes(spec)
+    chosen = [_pictures()[(at + (0 if moves else plane)) % len(_pictures())] for plane in range(count)]
+    steps = [(plane * STEP_PX[0], plane * STEP_PX[1]) if moves else (0, 0) for plane in range(count)]
+    corners = [
+        ((image.shape[0] - height) // 2 + down, (image.shape[1] - width) // 2 + right)
+        for image, (down, right) in zip(chosen, steps, strict=True)
+    ]
+    return np.stack([_cut(i, top, left, height, width) for i, (top, left) in zip(chosen, corners, strict=True)])
+
+
+def _cut(image: Planes, top: int, left: int, height: int, width: int) -> Planes:
+    """A piece of the image, which begins again where it ends."""
+    rows = image.take(range(top, top + height), axis=0, mode="wrap")
+    return rows.take(range(left, left + width), axis=1, mode="wrap")
 
 
 def _on_levels(planes: Planes) -> Planes:
@@ -133,7 +179,14 @@ def _on_levels(planes: Planes) -> Planes:
 
 
 def run_planes(engine: Engine, planes: Planes) -> Array:
-    """One frame by an engine: float32 planes, levels as uint8 for the `u8` kind."""
+    """One frame by an engine, or with states a clip: float32 planes, levels as uint8 for the `u8` kind."""
+    engine.reset()
+    spec = engine.spec
+    length = spec.window if spec.states else len(planes)
+    return np.concatenate([_run_one(engine, window) for window in windows(planes, length, 0)])
+
+
+def _run_one(engine: Engine, planes: Planes) -> Array:
     given, wanted = engine.variant.inputs[0], engine.variant.outputs[0]
     results = engine.run({given.name: to_tensor(planes, given)})
     return np.array(from_tensor(results[wanted.name], wanted, np.uint8 if wanted.dtype == "uint8" else np.float32))
@@ -168,7 +221,8 @@ def evidence(bundle: Bundle, item: Converted, reference: Reference) -> Evidence:
     An fp32 variant is held to the fp32 gate with the engine forced to fp32; fp16 and bf16 to the gate in dB.
     """
     variant, row = item.variant, row_for(item.stand_in or item.variant.target)
-    truth = [(case, reference(case.planes)) for case in cases(bundle.spec, variant.kind == "u8")]
+    sizes = UNLIKE_EXPORT if variant.shapes is None else (variant.shapes,)
+    truth = [(case, reference(case.planes)) for case in cases(bundle.spec, variant.kind == "u8", sizes)]
     forced: Precision = "fp32" if variant.precision == "fp32" else "auto"
     found = measured(Candidate(row, bundle, variant, Request(precision=forced)), truth)
     result = _as_evidence(found, item, reference)

@@ -13,19 +13,22 @@ from torch import nn
 
 from subpixel.bundle import Bundle, file_record
 from subpixel.errors import BadInputError, BundleError, missing_package
-from subpixel.export.onnx import INPUT, OUTPUT, parsed
-from subpixel.spec import Kind, ModelSpec, TensorSpec, Variant
+from subpixel.export.onnx import parsed
+from subpixel.spec import Kind, ModelSpec, Variant, tensors_in, tensors_out
 
-DTYPES: dict[Kind, tuple[str, float]] = {"float": ("float32", 1.0), "u8": ("uint8", 255.0)}
 Source = Literal["onnx", "torch"]
 
 
 @dataclass(frozen=True)
 class Material:
-    """What a target may start from: the bundle's fp32 ONNX, and the torch net where it is at hand."""
+    """What a target may start from: the bundle's fp32 ONNX, and the torch net where it is at hand.
+
+    ``size``: the one frame size, height and width, that a file may be fixed to where it can't be free.
+    """
 
     bundle: Bundle
     net: nn.Module | None = None
+    size: tuple[int, int] | None = None
 
     @property
     def spec(self) -> ModelSpec:
@@ -103,19 +106,17 @@ def target(name: str) -> Target:
 
 def converted(
     target: str, precision: str, kind: Kind, spec: ModelSpec, blobs: Mapping[str, bytes], source: Source,
-    axes: str = "NCHW", needs: tuple[str, ...] = (),
+    axes: str = "NCHW", needs: tuple[str, ...] = (), shapes: tuple[int, int] | None = None,
 ) -> Converted:  # fmt: skip
-    """The variant ``<target>-<precision>[-u8]`` of free size; the first of ``blobs`` is what the engine opens."""
+    """The variant ``<target>-<precision>[-u8]``, of free size or of ``shapes``; ``blobs[0]`` is what the engine opens.
+
+    ``axes``: of an image, ``NCHW`` or ``NHWC``; a window of frames has ``T`` in place of ``C``.
+    """
     files = tuple(file_record(path, data) for path, data in blobs.items())
-    given, wanted = tensor(INPUT, kind, axes, spec), tensor(OUTPUT, kind, axes, spec)
+    given, wanted = tensors_in(spec, kind, axes), tensors_out(spec, kind, axes)
     id = f"{target}-{precision}{suffix(kind, '-')}"
-    return Converted(Variant(id, target, precision, kind, files, (given,), (wanted,), source, needs=needs), blobs)
-
-
-def tensor(name: str, kind: Kind, axes: str, spec: ModelSpec) -> TensorSpec:
-    """The contract of ``lr`` or ``sr``: [0, 1] or 0..255, in the model's colour."""
-    dtype, high = DTYPES[kind]
-    return TensorSpec(name, dtype, axes, 0.0, high, spec.colour)
+    variant = Variant(id, target, precision, kind, files, given, wanted, source, shapes, needs)
+    return Converted(variant, blobs)
 
 
 def suffix(kind: Kind, mark: str) -> str:

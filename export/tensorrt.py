@@ -19,6 +19,7 @@ from subpixel.spec import Kind
 AHEAD_OF_TIME, EXTRA = "tensorrt_rtx", "tensorrt-rtx"  # the one TensorRT that builds without a GPU
 CAPABILITY = "SM86"
 LARGEST = (1, 1080, 1920)
+SAMPLER = "GridSample"
 
 
 class TensorRtTarget:
@@ -32,8 +33,13 @@ class TensorRtTarget:
         refuse_adding_scatters(material.graph, self.name)
 
     def convert(self, material: Material) -> tuple[Converted, ...]:
-        """fp32 and fp16, each in the float and the u8 kind. Raises ``BundleError`` with the parser's words."""
-        made = (_variant(material, precision, kind) for precision in ("fp32", "fp16") for kind in ("float", "u8"))
+        """fp32 and fp16, each in the float and the u8 kind. Raises ``BundleError`` with the parser's words.
+
+        A graph that samples at computed places stays in fp32: half precision can't tell the pixels of a wide frame.
+        """
+        samples = any(node.op_type == SAMPLER for node in material.graph.node)
+        precisions = ("fp32",) if samples else ("fp32", "fp16")
+        made = (_variant(material, precision, kind) for precision in precisions for kind in ("float", "u8"))
         return tuple(proved(item) for item in made)
 
 
