@@ -11,6 +11,7 @@ from subpixel import __version__
 from subpixel.bundle import Bundle
 from subpixel.errors import BundleError
 from subpixel.evidence import with_evidence
+from subpixel.export.figures import with_own_figures
 from subpixel.export.graph import as_u8
 from subpixel.export.onnx import export_float
 from subpixel.export.parity import OnnxReference, Reference, TorchReference, evidence
@@ -24,7 +25,8 @@ CARD = "card.md"
 
 def export_trained(model: TrainedModel, u8: bool = True) -> Bundle:
     """A bundle with the ONNX of a trained model in its `float` and `u8` kinds, each compared with torch."""
-    return export_module(model.module(), _empty_bundle(model), u8)
+    net = model.module()
+    return with_own_figures(export_module(net, _empty_bundle(model), u8), net)
 
 
 def export_module(net: nn.Module, empty: Bundle, u8: bool = True) -> Bundle:

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from subpixel.bundle import Bundle
 from subpixel.engines.table import ENGINES
 from subpixel.evidence import Evidence, evidence_of
+from subpixel.figures import ModelFigures, SetFigure, figures_of
 from subpixel.manifest import REFERENCE_ID
 from subpixel.onnx_scan import parameter_count
 from subpixel.quality.gates import Verdict
@@ -48,7 +49,11 @@ class VariantFacts:
 
 @dataclass(frozen=True)
 class BundleFacts:
-    """``path``: ``None`` for the built-in bicubic; ``set5_db``: PSNR of the card (unrounded LR), where it has one."""
+    """``path``: ``None`` for a built-in procedure.
+
+    ``macs_per_pixel``, ``figures``: of ``figures.json``, where there is one. ``set5_db``: PSNR from unrounded LR, from
+    there, else from the card.
+    """
 
     name: str
     path: str | None
@@ -62,6 +67,12 @@ class BundleFacts:
     variants: tuple[VariantFacts, ...]
     other_files: tuple[str, ...]
     card: str = ""
+    macs_per_pixel: float | None = None
+    figures: tuple[SetFigure, ...] = ()
+
+    def db(self, set_name: str) -> float | None:
+        """Mean PSNR on a set, where it is known."""
+        return next((f.psnr_db for f in self.figures if f.set_name == set_name), None)
 
     @property
     def passed_targets(self) -> tuple[str, ...]:
@@ -72,19 +83,22 @@ class BundleFacts:
 def describe(bundle: Bundle) -> BundleFacts:
     """All that `subpixel info` shows. Raises ``BundleError`` for evidence that can't be read."""
     manifest, card = bundle.manifest, bundle.files.get(CARD, b"").decode(errors="replace")
+    figures = figures_of(bundle)
     return BundleFacts(
         name=bundle.spec.name,
         path=None if bundle.path is None else str(bundle.path.resolve()),
         schema_version=manifest.schema_version,
         size_bytes=sum(record.size_bytes for record in manifest.all_files()),
         contract=bundle.spec,
-        parameters=_parameters(bundle),
-        set5_db=_set5_db(bundle, card),
+        parameters=_parameters(bundle) if figures is None else figures.parameters,
+        set5_db=_set5_db(bundle, card, figures),
         licence=_licence(manifest.provenance, card),
         provenance=manifest.provenance,
         variants=tuple(_variant(bundle, variant) for variant in manifest.variants),
         other_files=tuple(record.path for record in manifest.files),
         card=card,
+        macs_per_pixel=figures.macs_per_pixel if figures else None,
+        figures=figures.sets if figures else (),
     )
 
 
@@ -132,7 +146,10 @@ def _parameters(bundle: Bundle) -> int | None:
     return parameter_count(bundle.blobs(reference[0])[0]) if reference else None
 
 
-def _set5_db(bundle: Bundle, card: str) -> float | None:
+def _set5_db(bundle: Bundle, card: str, figures: ModelFigures | None) -> float | None:
+    for figure in figures.sets if figures else ():
+        if figure.set_name == "set5":
+            return figure.psnr_db
     if bundle.spec.family == "procedure":
         is_bicubic = bundle.manifest.provenance.architecture == "bicubic"
         return BICUBIC_SET5_DB.get(bundle.spec.scale) if is_bicubic else None

@@ -10,17 +10,21 @@ from rich import box
 from rich.table import Table
 from rich.text import Text
 
-from subpixel.catalogue import bicubic_bundle, find, find_here, shipped_names
+from subpixel.catalogue import find, find_here, procedure_names, shipped_names
 from subpixel.cli.console import Output, json_option, quiet_option
 from subpixel.cli.describe import FAILED, PASSED, BundleFacts, describe
 
 MARKS = {PASSED: "✅", FAILED: "❌"}
-BICUBIC_SCALES = (2, 3, 4)
+RIGHT = ("scale", "parameters", "MACs/pixel", "reads", "size", "Set5 dB", "Vid4 dB")
 
 
 @dataclass(frozen=True)
 class ModelLine:
-    """One model of `subpixel models --json`; ``radius_px``: how far an LR pixel reaches, ``None``: unbounded."""
+    """One model of `subpixel models --json`. ``radius_px``: how far an LR pixel reaches, ``None``: unbounded.
+
+    ``macs_per_pixel``: multiply-accumulates for an output pixel. ``receptive_px``: side of the square of LR pixels that
+    an output pixel depends on. ``set5_db``, ``vid4_db``: PSNR of Y from unrounded LR.
+    """
 
     name: str
     scale: int
@@ -31,6 +35,9 @@ class ModelLine:
     size_bytes: int
     passed_targets: tuple[str, ...]
     set5_db: float | None
+    vid4_db: float | None = None
+    macs_per_pixel: float | None = None
+    receptive_px: int | None = None
 
 
 @dataclass(frozen=True)
@@ -67,14 +74,14 @@ def info(name_or_bundle: str, as_json: bool, quiet: bool) -> None:
 @json_option
 @quiet_option
 def models(as_json: bool, quiet: bool) -> None:
-    """List the models that come with the package, and bicubic.
+    """List the models that come with the package, and the classical methods.
 
     \b
     Example:  subpixel models
               subpixel models --json
     """
     output = Output(as_json, quiet)
-    bundles = [find(name) for name in shipped_names()] + [bicubic_bundle(scale) for scale in BICUBIC_SCALES]
+    bundles = [find(name) for name in (*shipped_names(), *procedure_names())]
     lines = tuple(_line(describe(bundle)) for bundle in bundles)
     if not as_json:
         output.console.print(model_table(lines))
@@ -93,25 +100,35 @@ def _line(facts: BundleFacts) -> ModelLine:
         size_bytes=facts.size_bytes,
         passed_targets=facts.passed_targets,
         set5_db=facts.set5_db,
+        vid4_db=facts.db("vid4"),
+        macs_per_pixel=facts.macs_per_pixel,
+        receptive_px=None if spec.radius_px is None else 2 * spec.radius_px + 1,
     )
 
 
 def model_table(lines: tuple[ModelLine, ...]) -> Table:
-    """A line a model."""
+    """A line a model; ``reads``: its receptive field in LR pixels."""
     table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
-    for title in ("model", "family", "parameters", "radius", "size", "Set5 dB", "passed on"):
-        table.add_column(title, justify="right" if title in ("parameters", "radius", "size", "Set5 dB") else "left")
+    for title in ("model", "scale", "family", *RIGHT[1:], "passed on"):
+        table.add_column(title, justify="right" if title in RIGHT else "left")
     for line in lines:
         table.add_row(
             Text(line.name),
+            f"x{line.scale}",
             line.family,
             number(line.parameters),
-            _radius(line.radius_px),
+            number(None if line.macs_per_pixel is None else round(line.macs_per_pixel)),
+            "all" if line.receptive_px is None else f"{line.receptive_px}x{line.receptive_px}",
             size(line.size_bytes) if line.path else "built in",
-            f"{line.set5_db:.2f}" if line.set5_db else "–",
+            _db(line.set5_db),
+            _db(line.vid4_db),
             Text(", ".join(line.passed_targets) or "–"),
         )
     return table
+
+
+def _db(value: float | None) -> str:
+    return "–" if value is None else f"{value:.2f}"
 
 
 def contract_table(facts: BundleFacts) -> Table:
@@ -135,8 +152,11 @@ def _contract(facts: BundleFacts) -> Iterator[tuple[str, str]]:
         yield "frame size", f"multiples of {spec.size_multiple}"
     if spec.window > 1:
         yield "window", f"{spec.window} frames"
-    if facts.set5_db:
-        yield "Set5", f"{facts.set5_db:.2f} dB"
+    if facts.macs_per_pixel is not None:
+        yield "cost", f"{number(round(facts.macs_per_pixel))} multiply-accumulates for an output pixel"
+    for title, value in (("Set5", facts.set5_db), ("Vid4", facts.db("vid4"))):
+        if value is not None:
+            yield title, f"{value:.2f} dB"
     yield "origin", ", ".join(filter(None, (origin.source, origin.created_by))) or "not said"
     if origin.weights_sha256:
         yield "weights", f"sha256 {origin.weights_sha256}"
@@ -174,10 +194,6 @@ def _field(radius_px: int | None) -> str:
     if radius_px is None:
         return "unbounded: whole frames only, never tiles"
     return f"{radius_px} pixels of the input around each"
-
-
-def _radius(radius_px: int | None) -> str:
-    return "unbounded" if radius_px is None else f"{radius_px} px"
 
 
 def number(count: int | None) -> str:

@@ -11,10 +11,12 @@ import pytest
 from click.testing import CliRunner
 
 from subpixel.bundle import Bundle, load, save
-from subpixel.catalogue import find, shipped_names
+from subpixel.catalogue import find, procedure_names, shipped_names
 from subpixel.cli.describe import describe
 from subpixel.cli.main import cli
+from subpixel.errors import BundleError
 from subpixel.evidence import Evidence, with_evidence
+from subpixel.figures import FIGURES, ModelFigures, SetFigure, with_figures
 from subpixel.onnx_scan import Malformed, parameter_count
 from subpixel.quality.gates import Verdict
 
@@ -125,9 +127,9 @@ def test_quiet_is_silent_and_json_stays(carded: Path) -> None:
     assert json.loads(run("info", str(carded), "--quiet", "--json"))["name"]
 
 
-def test_models_lists_what_is_shipped_and_bicubic() -> None:
+def test_models_lists_what_is_shipped_and_the_classical_methods() -> None:
     lines = run_json("models")["models"]
-    assert [line["name"] for line in lines] == [*shipped_names(), "bicubic-x2", "bicubic-x3", "bicubic-x4"]
+    assert [line["name"] for line in lines] == [*shipped_names(), *procedure_names()]
     for line in lines:
         assert line["scale"] == find(line["name"]).spec.scale
         assert line["passed_targets"]
@@ -142,6 +144,27 @@ def test_parameters_are_those_of_the_torch_net(tiny_bundle: Bundle) -> None:
     net: Any = architecture("espcn").build(3)
     assert isinstance(net, torch.nn.Module)
     assert describe(tiny_bundle).parameters == sum(p.numel() for p in net.parameters())
+
+
+def test_figures_in_the_bundle_come_before_the_cards(carded: Path, tmp_path: Path) -> None:
+    sets = (SetFigure("set5", 33.125, 0.91), SetFigure("vid4", 25.5, 0.75))
+    save(with_figures(load(carded), ModelFigures(1234, 567.0, sets)), tmp_path / "b.spx")
+    told = run_json("info", str(tmp_path / "b.spx"))
+    assert (told["parameters"], told["macs_per_pixel"], told["set5_db"]) == (1234, 567.0, 33.125)
+    text = run("info", str(tmp_path / "b.spx"))
+    assert all(part in text for part in ("1,234 parameters", "567 multiply-accumulates", "33.12 dB", "25.50 dB"))
+
+
+def test_a_bundle_without_figures_is_described_from_its_graph_and_card(carded: Path) -> None:
+    told = run_json("info", str(carded))
+    assert told["macs_per_pixel"] is None
+    assert told["figures"] == []
+    assert told["parameters"] > 20_000
+
+
+def test_damaged_figures_are_named(tiny_bundle: Bundle) -> None:
+    with pytest.raises(BundleError, match=r"figures\.json: .*parameters"):
+        describe(tiny_bundle.plus_file(FIGURES, b'{"macs_per_pixel": 1.0}'))
 
 
 def test_a_file_that_is_no_onnx_has_no_parameters() -> None:

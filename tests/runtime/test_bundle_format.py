@@ -13,6 +13,7 @@ import pytest
 import subpixel
 from subpixel.bundle import MANIFEST_LIMIT_BYTES, load
 from subpixel.evidence import Evidence
+from subpixel.figures import ModelFigures, SetFigure
 from subpixel.manifest import Manifest, dump, parse
 from subpixel.records import from_json
 from subpixel.spec import DTYPES, FAMILIES, KINDS, ModelSpec, Provenance, TensorSpec, Variant
@@ -39,6 +40,11 @@ def test_the_evidence_on_the_page_is_of_its_variant() -> None:
     assert found.passed
     assert manifest.variant(found.variant).file.sha256 == found.sha256
     assert set(evidence) == {f.name for f in fields(Evidence)}
+
+
+def test_the_pages_figures_are_read_as_figures() -> None:
+    told = from_json(ModelFigures, json.loads(blocks("json")[2]))
+    assert told.sets == (SetFigure("set5", 32.95, 0.9118),)
 
 
 def test_the_program_on_the_page_writes_a_bundle(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
