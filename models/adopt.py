@@ -4,8 +4,8 @@ Example:  python -m subpixel.models.adopt espcn --scale 3 --run runs/espcn-x3 --
 
 A training in stages, each started with --init from the one before: --run and --command once a stage, in order. Weights
 that serve all scales (vdsr) get one card, with the figures of every scale. What an image net is measured on: Set5,
-Set14, B100; a video net: Vid4, with the committed ESPCN of its scale beside it. Adversarial nets are judged too,
-beside the net they started from: --beside FILE.safetensors, by default the committed enhancenet for enhancenet-pat.
+Set14, B100, with the perceptual judges; a video net: Vid4, with the committed ESPCN of its scale beside it. Adversarial
+nets stand beside the net they started from: --beside FILE.safetensors, by default its committed weights.
 """
 
 from __future__ import annotations
@@ -33,6 +33,7 @@ from subpixel.models.training import CHECKPOINT, WEIGHTS_FILE, Progress, read_pr
 from subpixel.models.upscalers import TorchUpscaler
 from subpixel.tune import cpu_model
 
+STARTED_FROM = {"enhancenet-pat": "enhancenet", "srpgan": PRETRAINED_SRPGAN}
 STILL_SETS, CLIP_SETS = ("set5", "set14", "b100"), ("vid4",)
 
 
@@ -87,7 +88,7 @@ def measured(
 ) -> tuple[Figure, ...]:
     """The figures of one scale, set after set."""
     upscalers = {"bicubic": Bicubic(scale), **dict(compared(chosen, scale, weights, beside))}
-    measures = Measures(eight_bit=not quick, judges=JUDGES if chosen.name in ADVERSARIAL else ())
+    measures = Measures(eight_bit=not quick, judges=() if chosen.material == "clips" else JUDGES)
     rows: list[SetScore] = [row for name in sets for row in score_set(upscalers, name, scale, measures=measures)]
     return figures_of(rows, scale if chosen.shared else None)
 
@@ -96,10 +97,10 @@ def compared(chosen: Architecture, scale: int, weights: Path, beside: Path | Non
     """The net, then what stands beside it on its card."""
     yield f"{chosen.name}-x{scale}", upscaler(trained(chosen.name, scale, weights))
     if beside is not None:
-        name = PRETRAINED_SRPGAN if chosen.name == "srpgan" else beside.stem
-        yield name, upscaler(trained(chosen.name, scale, beside))
+        name = STARTED_FROM.get(chosen.name, beside.stem)
+        yield f"{name}-x{scale}", upscaler(trained(chosen.name, scale, beside))
         return
-    other = {"enhancenet-pat": "enhancenet"}.get(chosen.name, "espcn" if chosen.material == "clips" else "")
+    other = STARTED_FROM.get(chosen.name, "espcn" if chosen.material == "clips" else "")
     if other in ARCHITECTURES:
         try:
             yield f"{other}-x{scale}", upscaler(trained(other, scale))

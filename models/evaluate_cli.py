@@ -14,6 +14,8 @@ from subpixel.cli.console import Output, json_option, quiet_option
 from subpixel.errors import BadInputError
 from subpixel.models.evaluation import Bicubic, Measures, Score, SetScore, Upscaler, score_set
 from subpixel.models.judges import JUDGES
+from subpixel.models.quality import systems
+from subpixel.models.quality_update import update
 from subpixel.models.registry import trained
 from subpixel.models.upscalers import BundleUpscaler, TorchUpscaler
 
@@ -29,18 +31,29 @@ from subpixel.models.upscalers import BundleUpscaler, TorchUpscaler
 @click.option("--weights", type=Path, help="With --engine torch: these weights instead of the committed ones.")
 @click.option("--judges", is_flag=True, help="Perceptual measures too: HaarPSI and MDSI.")
 @click.option("--each", is_flag=True, help="Every image, not only the means.")
+@click.option("--all", "everything", is_flag=True,
+              help="Every system on every set: measures what has changed and writes the page of figures. "
+              "With MODEL (espcn) and --set only those rows.")  # fmt: skip
+@click.option("--out", type=click.Path(path_type=Path), default=Path("docs/quality.md"), show_default=True,
+              help="With --all: the page; its records and pictures lie beside it.")  # fmt: skip
+@click.option("--render", is_flag=True, help="With --all: only write the page again, from its records.")
 @json_option
 @quiet_option
 def evaluate(model: str | None, sets: tuple[str, ...], engine: str | None, variant: str | None, precision: str,
-             weights: Path | None, judges: bool, each: bool, as_json: bool, quiet: bool) -> None:  # fmt: skip
+             weights: Path | None, judges: bool, each: bool, everything: bool, out: Path, render: bool,
+             as_json: bool, quiet: bool) -> None:  # fmt: skip
     """Measure MODEL (a name or a bundle) by the field's protocol, with bicubic's row beside it.
 
     \b
     Example:  subpixel evaluate espcn-x3 --set set5 --set set14
+              subpixel evaluate --all
     """
     output = Output(as_json, quiet)
+    if everything:
+        _everything(model, sets, out, render, output)
+        return
     if model is None:
-        raise BadInputError("no MODEL named; `subpixel models` lists them")
+        raise BadInputError("no MODEL named; `subpixel models` lists them, --all measures all of them")
     upscaler, label, scale, is_video = _upscaler(model, engine, variant, precision, weights)
     measures = Measures(judges=JUDGES if judges else ())
     rows = [
@@ -52,6 +65,17 @@ def evaluate(model: str | None, sets: tuple[str, ...], engine: str | None, varia
     output.result(rows)
 
 
+def _everything(only: str | None, sets: tuple[str, ...], out: Path, render: bool, output: Output) -> None:
+    known = {system.name for system in systems()}
+    if only is not None and only not in known:
+        raise BadInputError(f"--all {only}: no such system; there are: {', '.join(sorted(known))}")
+    if not out.parent.is_dir():
+        raise BadInputError(f"--out {out}: {out.parent} is no folder")
+    summary = update(out, only, tuple(name.lower() for name in sets), not render, output)
+    output.say(f"{summary.page}: {summary.measured} rows measured, {summary.waiting} waiting")
+    output.result(summary)
+
+
 def _upscaler(
     model: str, engine: str | None, variant: str | None, precision: str, weights: Path | None
 ) -> tuple[Upscaler, str, int, bool]:
@@ -59,13 +83,13 @@ def _upscaler(
     if engine == "torch" or weights is not None:
         chosen = trained(model, weights=weights)
         spec = chosen.architecture.spec(chosen.scale)
-        return TorchUpscaler(chosen.module(), spec), f"{chosen.name} (torch)", chosen.scale, spec.family != "image"
+        return TorchUpscaler(chosen.module(), spec), f"{chosen.name} (torch)", chosen.scale, spec.takes_windows
     bundle = find(model)
     wish = Wish(engine=engine, precision=precision, variant=variant)  # type: ignore[arg-type]
     opened = subpixel.Model(candidates(bundle, wish)[0], wish)
     ran, spec = opened.receipt, opened.spec
     label = f"{spec.name} ({ran.engine} {ran.precision}, {ran.variant})"
-    return BundleUpscaler(opened), label, opened.scale, spec.window > 1 or bool(spec.states)
+    return BundleUpscaler(opened), label, opened.scale, spec.takes_windows
 
 
 def _table(rows: list[SetScore], each: bool) -> Table:

@@ -48,9 +48,9 @@ class Goal:
 
     def __str__(self) -> str:
         if self.relation == "at least":
-            return f"≥ {self.psnr_db:g} dB"
+            return f"≥ {self.psnr_db:.1f} dB"
         if self.relation == "above":
-            return f"≥ {self.psnr_db:g} dB over {self.other}"
+            return f"≥ {self.psnr_db:.1f} dB over {self.other}"
         return f"better than {self.other} by both judges"
 
 
@@ -91,7 +91,7 @@ PUBLISHED = (
     *_published("zssr", "set5", {2: 37.37, 3: 33.42, 4: 31.13}),
 )
 
-PRETRAINED_SRPGAN = "srpgan-pretrained"  # its own net before the adversarial training
+PRETRAINED_SRPGAN = "srpgan-pre"  # its own net before the adversarial training
 
 GOALS = (
     *(Goal("srcnn", scale, "set5", "at least", db) for scale, db in {2: 36.3, 3: 32.4, 4: 30.1}.items()),

@@ -33,7 +33,7 @@ class BundleUpscaler:
         return self._enlarged(frames)
 
     def _enlarged(self, frames: Sequence[Pixels]) -> Iterator[Pixels]:
-        if self.model.spec.window > 1 or self.model.spec.states:
+        if self.model.spec.takes_windows:
             return self.model.upscale_video(frames)
         return (self.model.upscale(frame) for frame in frames)
 
