@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 from av.video.frame import VideoFrame
@@ -97,8 +97,32 @@ def _relabelled(frame: VideoFrame) -> VideoFrame:
     return plain
 
 
-class Enlarger:
-    """The model's part: ``Prepared`` to the finished frame in the working format."""
+@dataclass(frozen=True)
+class Seen:
+    """What an enlarger noticed: the numbers of the frames that begin a new scene, and how often states were zeroed."""
+
+    scene_cuts: tuple[int, ...] = ()
+    state_resets: int = 0
+
+
+class Enlarger(Protocol):
+    """The model's part: ``Prepared`` to finished frames in the working format, in order; some are held back."""
+
+    def push(self, prepared: Prepared) -> list[VideoFrame]:
+        """Take the next frame, give those that are ready. A base is used up when its frame is given."""
+
+    def flush(self) -> list[VideoFrame]:
+        """The end of the video: the frames that were held back."""
+
+    @property
+    def seen(self) -> Seen:
+        """So far."""
+
+
+class LumaEnlarger:
+    """Luma by the model, one frame at a time. A frame has the base's size and time; twice as wide for a comparison."""
+
+    seen = Seen()
 
     def __init__(self, model: Model, working: str, tags: ColourTags, compare: bool = False) -> None:
         self._model, self._compare = model, compare
@@ -106,18 +130,27 @@ class Enlarger:
         self._code = LumaCode(self._bits, tags.range == FULL)
         self._resizers: dict[tuple[int, int, int, int, str], Scaler] = {}
 
-    def __call__(self, prepared: Prepared) -> VideoFrame:
-        """The frame of the base's size and time; twice as wide for a comparison. The base is used up."""
+    def push(self, prepared: Prepared) -> list[VideoFrame]:
+        """Give it at once."""
+        return [self.finished(prepared, self._model.upscale_luma(self.lr_luma(prepared.lr)))]
+
+    def flush(self) -> list[VideoFrame]:
+        """Nothing is held back."""
+        return []
+
+    def finished(self, prepared: Prepared, enlarged: Array) -> VideoFrame:
+        """The frame whose luma the model made of ``prepared``'s."""
         base = prepared.base
-        left = _copied(base) if self._compare else None
-        luma = self._fitted(self._model.upscale_luma(self._lr_luma(prepared.lr)), base)
+        left = copied(base) if self._compare else None
+        luma = self._fitted(enlarged, base)
         if self._rgb:
             put_rgb_luma(base, luma, self._bits)
         else:
             plane_of(base, 0)[:] = self._code.from_model(luma)
         return beside(left, base) if left else base
 
-    def _lr_luma(self, lr: VideoFrame) -> Array:
+    def lr_luma(self, lr: VideoFrame) -> Array:
+        """What the model takes of a frame."""
         return rgb_luma(lr, self._bits) if self._rgb else self._code.to_model(plane_of(lr, 0))
 
     def _fitted(self, luma: Array, base: VideoFrame) -> Array:
@@ -140,7 +173,8 @@ class Enlarger:
         return plane_of(self._resizers[key](frame), 0)
 
 
-def _copied(frame: VideoFrame) -> VideoFrame:
+def copied(frame: VideoFrame) -> VideoFrame:
+    """A frame of its own with the same samples and time."""
     fresh = like(frame, frame.width, frame.height)
     for index in range(len(frame.planes)):
         plane_of(fresh, index)[:] = plane_of(frame, index)

@@ -1,4 +1,4 @@
-"""Pixels of a picture, enlarged: luma by the model, chroma and alpha bicubic; large pictures in tiles."""
+"""Pixels of a picture, enlarged: luma (or all colours) by the model, the rest bicubic; large pictures in tiles."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ def _by_model(model: Model, colour: Pixels, dtype: np.dtype[Any]) -> Pixels:
     """In one piece, or in tiles whose halo covers the model and the bicubic chroma."""
     height, width, channels = colour.shape
     radius = model.spec.radius_px
-    if height * width <= tiles.WHOLE_LIMIT_PX or radius is None:
+    if height * width <= tiles.WHOLE_LIMIT_PX or radius is None or not model.spec.can_tile:
         return _stored(_piece(model, colour), dtype)
     scale, halo = model.scale, max(radius, BICUBIC_HALO_PX)
     result = np.empty((height * scale, width * scale, channels), dtype)
@@ -70,10 +70,18 @@ def _piece(model: Model, colour: Pixels) -> Plane:
         luma = _luma(model, real[..., 0] * np.float32(STUDIO_RANGE) + np.float32(STUDIO_BLACK), eight_bit)
         grey: Plane = ((luma - np.float32(STUDIO_BLACK)) / np.float32(STUDIO_RANGE))[..., None]
         return grey
+    if model.spec.colour == "rgb":
+        return _all_colours(model, colour if eight_bit else real)
     ycbcr = ycbcr_from_rgb(real)
     luma = _luma(model, np.ascontiguousarray(ycbcr[..., 0]), eight_bit)
     chroma = upscale(ycbcr[..., 1:], model.scale)
     rgb: Plane = rgb_from_ycbcr(np.concatenate([luma[..., None], chroma], axis=2), np.float32)
+    return rgb
+
+
+def _all_colours(model: Model, colour: Pixels) -> Plane:
+    planes: Pixels = model.upscale_planes(np.ascontiguousarray(np.moveaxis(colour, 2, 0)))
+    rgb: Plane = np.moveaxis(planes if planes.dtype == np.float32 else _real(planes), 0, 2)
     return rgb
 
 

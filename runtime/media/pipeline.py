@@ -129,11 +129,20 @@ class Pipeline:
                 self._enlarged.put(item, item.size)
                 continue
             with self.clock.on("model"):
-                frame = self.enlarger(item)
+                frames = self.enlarger.push(item)
+            count = self._hand_over(frames, count)
+        with self.clock.on("model"):
+            frames = self.enlarger.flush()
+        count = self._hand_over(frames, count)
+        self._enlarged.end()
+        return count
+
+    def _hand_over(self, frames: list[VideoFrame], count: int) -> int:
+        """To the encoder; gives the number of frames up to now."""
+        for frame in frames:
             self._enlarged.put(frame, self._frame_bytes)
             count += 1
             self.progress(count)
-        self._enlarged.end()
         return count
 
     def _encode(self) -> None:

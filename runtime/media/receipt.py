@@ -25,6 +25,9 @@ class VideoReport:
 
     ``receipt``: of the engine that ran; ``seconds``: by the clock, opening left out; ``streams``: what became of
     each; ``notes``: what was assumed and converted; ``lost``: what is missing, empty when the work is complete.
+    ``window``: frames that the model looks at for each one, of which ``latency_frames`` come after it and so have to be
+    waited for; ``scene_cuts``: the frames, counted from 0, that begin a new scene, looked for only by models to which
+    it matters; ``state_resets``: how often a recurrent model began anew, the beginning counted.
     """
 
     source: str
@@ -43,6 +46,10 @@ class VideoReport:
     streams: tuple[Fate, ...]
     notes: tuple[str, ...]
     lost: tuple[str, ...]
+    window: int = 1
+    latency_frames: int = 0
+    scene_cuts: tuple[int, ...] = ()
+    state_resets: int = 0
 
     @property
     def fps(self) -> float:
@@ -53,6 +60,8 @@ class VideoReport:
         """For people."""
         yield f"{self.target}: {_size(self.target_size)}, {self.frames_out} frames, from {_size(self.source_size)}"
         yield f"  model     {self.model} by {describe(self.receipt)}"
+        if self.window > 1 or self.state_resets:
+            yield f"  window    {self._window()}"
         yield f"  encoder   {self.encoder}, {self.pixel_format}"
         times = self.stage_ms
         yield (
@@ -65,6 +74,10 @@ class VideoReport:
             yield f"  note      {note}"
         for loss in self.lost:
             yield f"  LOST      {loss}"
+
+    def _window(self) -> str:
+        resets = f"; states zeroed {self.state_resets} times" if self.state_resets else ""
+        return f"{self.window} frames, {self.latency_frames} ahead; {len(self.scene_cuts)} scene cuts{resets}"
 
 
 def describe(receipt: Receipt) -> str:

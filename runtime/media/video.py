@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
 
@@ -15,7 +16,9 @@ from numpy.typing import NDArray
 
 from subpixel.errors import BadInputError
 from subpixel.media.deinterlace import Deinterlacer
-from subpixel.media.enlarge import Enlarger, Preparer
+from subpixel.media.enlarge import Enlarger, LumaEnlarger, Preparer, Seen
+from subpixel.media.enlarge_rgb import Coding, RgbEnlarger
+from subpixel.media.enlarge_windows import WindowEnlarger
 from subpixel.media.luma import LumaCode
 from subpixel.media.options import UpscaleOptions
 from subpixel.media.pipeline import Clock, Pipeline
@@ -51,7 +54,7 @@ def run_plan(plan: Plan, model: Model, progress: Progress = silent) -> VideoRepo
     """Do what was planned."""
     video, options = plan.source.video, plan.options
     writer = Writer(plan.target, plan.container, plan.encoding, video)
-    deinterlacer = Deinterlacer(options.deinterlace, video.time_base)
+    deinterlacer, enlarger = Deinterlacer(options.deinterlace, video.time_base), enlarger_for(model, plan)
     with open_input(plan.source.path) as container:
         kept = frozenset(fate.stream.index for fate in plan.fates if fate.action in ("copy", "convert"))
         reader = Reader(container, video, kept, options.preview_seconds, options.threads)
@@ -64,14 +67,35 @@ def run_plan(plan: Plan, model: Model, progress: Progress = silent) -> VideoRepo
                 reader,
                 deinterlacer,
                 Preparer(video.tags, video.siting.name, plan.size),
-                Enlarger(model, video.working_format, video.tags, options.compare),
+                enlarger,
                 writer,
                 lambda done: progress(done, expected),
             ).run()
             seconds = time.perf_counter() - started
             notes = (*plan.notes, *_findings(plan, reader.losses, deinterlacer.count, writer.path))
             writer.publish()
-    return _report(plan, model, count, clock, seconds, reader.losses, notes)
+    return _report(plan, model, Done(count, clock, seconds, reader.losses, notes, enlarger.seen))
+
+
+def enlarger_for(model: Model, plan: Plan) -> Enlarger:
+    """The way through the model: one frame of luma, several, or all colours."""
+    video, compare = plan.source.video, plan.options.compare
+    if model.spec.colour == "rgb":
+        return RgbEnlarger(model, Coding(video.working_format, video.tags, video.siting.name), compare)
+    luma = LumaEnlarger(model, video.working_format, video.tags, compare)
+    return WindowEnlarger(model, luma) if model.spec.takes_windows else luma
+
+
+@dataclass(frozen=True)
+class Done:
+    """What the work itself told. ``seconds``: by the clock."""
+
+    frames: int
+    clock: Clock
+    seconds: float
+    losses: Losses
+    notes: tuple[str, ...]
+    seen: Seen
 
 
 @contextmanager
@@ -133,10 +157,8 @@ def _keys(metadata: dict[str, str]) -> set[str]:
     return {key.lower() for key in content_tags(metadata)}
 
 
-def _report(
-    plan: Plan, model: Model, count: int, clock: Clock, seconds: float, losses: Losses, notes: tuple[str, ...]
-) -> VideoReport:
-    per_frame = 1000 / max(count, 1)
+def _report(plan: Plan, model: Model, done: Done) -> VideoReport:
+    per_frame, clock = 1000 / max(done.frames, 1), done.clock
     is_whole = plan.options.preview_seconds is None
     video = plan.source.video
     return VideoReport(
@@ -146,24 +168,30 @@ def _report(
         scale=model.scale,
         source_size=video.size,
         target_size=plan.encoding.size,
-        frames_in=losses.frames,
-        frames_out=count,
+        frames_in=done.losses.frames,
+        frames_out=done.frames,
         encoder=plan.encoding.name,
         pixel_format=plan.encoding.pixel_format,
-        receipt=model.receipts[-1] if _runs_as_float(plan) else model.receipt,
-        seconds=seconds,
+        receipt=model.receipts[-1] if _runs_as_float(plan, model) else model.receipt,
+        seconds=done.seconds,
         stage_ms=StageTimes(
             clock.decode * per_frame, clock.chroma * per_frame, clock.model * per_frame, clock.encode * per_frame
         ),
         streams=plan.fates,
-        notes=notes,
-        lost=losses.lines(plan.source, is_whole),
+        notes=done.notes,
+        lost=done.losses.lines(plan.source, is_whole),
+        window=model.spec.window,
+        latency_frames=model.spec.lookahead,
+        scene_cuts=done.seen.scene_cuts,
+        state_resets=done.seen.state_resets,
     )
 
 
-def _runs_as_float(plan: Plan) -> bool:
+def _runs_as_float(plan: Plan, model: Model) -> bool:
     """Then the engine that was opened beside an 8-bit one, if there is one, did the work."""
     video = plan.source.video
+    if model.spec.colour == "rgb":
+        return bits_of(video.working_format) > 8
     return is_rgb(video.working_format) or not LumaCode(bits_of(video.working_format), video.tags.is_full).is_direct
 
 
