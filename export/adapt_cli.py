@@ -16,7 +16,7 @@ from subpixel.errors import BadInputError, NotFoundError
 from subpixel.export.cli import refuse_existing
 from subpixel.export.driver import export_trained
 from subpixel.export.report import Row, rows, table
-from subpixel.models.adaptation import Adaptation, Adapted
+from subpixel.models.adaptation import UNBOUNDED_STEPS, Adaptation, Adapted, Wish
 from subpixel.models.own_frames import own_planes
 from subpixel.models.zssr import SCALES
 
@@ -43,14 +43,16 @@ class AdaptResult:
 @click.option("-o", "--output", required=True, type=click.Path(path_type=Path), help="A folder, or a file NAME.spx.")
 @click.option("--scale", type=int, default=2, show_default=True, help="The factor: 2, 3 or 4.")
 @click.option("--minutes", type=float, default=2.0, show_default=True, help="At most so long; it may finish earlier.")
+@click.option("--steps", type=click.IntRange(1), help="At most so many steps too; the same number gives the same net.")
 @click.option("--kernel", default="estimate", show_default=True,
               help="What reduced the input: bicubic, estimate, or a .npy file with the kernel.")  # fmt: skip
 @json_option
 @quiet_option
 @overwrite_option
 def adapt(
-    source: Path, output: Path, scale: int, minutes: float, kernel: str, as_json: bool, quiet: bool, overwrite: bool
-) -> int:
+    source: Path, output: Path, scale: int, minutes: float, steps: int | None, kernel: str,
+    as_json: bool, quiet: bool, overwrite: bool,
+) -> int:  # fmt: skip
     """Train a net on INPUT alone, a picture or a clip, and write a bundle that `upscale --model` plays.
 
     Interrupted by Ctrl-C it keeps its state in OUTPUT.part; the same command goes on from there.
@@ -58,7 +60,7 @@ def adapt(
     refuse(source, output, scale, minutes, overwrite)
     out, part = Output(as_json, quiet), output.with_name(f"{output.name}.part")
     with interruptible_once():
-        trained = train(source, scale, kernel, minutes, part, out)
+        trained = train(source, Wish(scale, kernel, minutes, steps or UNBOUNDED_STEPS), part, out)
     model, adapted = trained.result(source.name)
     with out.progress_console.status("exporting and comparing with torch"):
         bundle = export_trained(model).plus_file(WEIGHTS_FILE, model.weights)
@@ -82,17 +84,17 @@ def refuse(source: Path, output: Path, scale: int, minutes: float, overwrite: bo
         raise BadInputError(f"--minutes {minutes:g}: needed more than 0 and at most {LONGEST_MINUTES}")
 
 
-def train(source: Path, scale: int, kernel: str, minutes: float, part: Path, out: Output) -> Adaptation:
+def train(source: Path, wish: Wish, part: Path, out: Output) -> Adaptation:
     """Read, and train to the end, from the state in ``part`` where there is one."""
     columns = (TextColumn("{task.description}"), BarColumn(), TextColumn("{task.fields[note]}"), TimeRemainingColumn())
     with Progress(*columns, console=out.progress_console, disable=quiet_or_plain(out)) as bar:
         looking = bar.add_task("reading", total=None, note="")
         planes = own_planes(source, seen=lambda count: bar.update(looking, note=f"{count} frames"))
         bar.update(looking, visible=False)
-        adaptation = Adaptation(planes, scale, kernel, minutes, part)
+        adaptation = Adaptation(planes, wish, part)
         if adaptation.resumed:
             out.say(f"going on from {part} at step {adaptation.trainer.progress.step}")
-        task = bar.add_task("training", total=60 * minutes, note="")
+        task = bar.add_task("training", total=60 * wish.minutes, note="")
         try:
             adaptation.run(lambda seconds, step: bar.update(task, completed=seconds, note=f"step {step}"))
         except KeyboardInterrupt:
@@ -116,4 +118,6 @@ def say(out: Output, place: Path, adapted: Adapted, found: tuple[Row, ...]) -> N
         f"{source}, {adapted.steps} steps in {adapted.seconds:.0f} s; made again from its own reduction: "
         f"{adapted.psnr_db:.2f} dB, bicubic {adapted.bicubic_psnr_db:.2f} dB"
     )
+    if adapted.psnr_db <= adapted.bicubic_psnr_db:
+        out.say("that is no better than bicubic: give it more --minutes")
     out.say(f"wrote {place}; play it: subpixel upscale INPUT OUTPUT --model {place}")

@@ -25,6 +25,16 @@ UNBOUNDED_STEPS = 100_000
 
 
 @dataclass(frozen=True)
+class Wish:
+    """What the user asks for. ``kernel``: ``bicubic``, ``estimate`` or a ``.npy`` file; it ends at either limit."""
+
+    scale: int
+    kernel: str
+    minutes: float
+    steps: int = UNBOUNDED_STEPS
+
+
+@dataclass(frozen=True)
 class Adapted:
     """What came out. PSNR in dB: the input made again from its own reduction, by the net and by bicubic.
 
@@ -54,13 +64,13 @@ class Adaptation:
     Raises ``BadInputError`` for frames too small, or a state of another input.
     """
 
-    def __init__(self, planes: Sequence[Plane], scale: int, word: str, minutes: float, folder: Path) -> None:
-        ZSSR.check_scale(scale)
-        self.planes, self.word, self.file = planes, word, folder / STATE
-        kernel = kernel_named(word, planes, scale)
-        recipe = SelfRecipe(steps=UNBOUNDED_STEPS, seconds=60 * minutes)
-        self.trainer = SelfTrainer(planes, Reduction(scale, float(scale), kernel), recipe)
-        self.key = key_of(planes, self.trainer.reduction.full_kernel, replace(recipe, seconds=0.0))
+    def __init__(self, planes: Sequence[Plane], wish: Wish, folder: Path) -> None:
+        ZSSR.check_scale(wish.scale)
+        self.planes, self.wish, self.file = planes, wish, folder / STATE
+        kernel = kernel_named(wish.kernel, planes, wish.scale)
+        recipe = SelfRecipe(steps=wish.steps, seconds=60 * wish.minutes)
+        self.trainer = SelfTrainer(planes, Reduction(wish.scale, float(wish.scale), kernel), recipe)
+        self.key = key_of(planes, self.trainer.reduction.full_kernel, replace(recipe, seconds=0.0, steps=0))
         self.resumed = self.file.is_file()
         if self.resumed:
             self.trainer.resume(self.file, self.key)
@@ -91,7 +101,7 @@ class Adaptation:
         ours, plain = zip(*(self._scores(given, wanted) for given, wanted in trainer.witnesses), strict=True)
         return Adapted(
             scale=reduction.scale,
-            kernel=Path(self.word).name,
+            kernel=Path(self.wish.kernel).name,
             covariance=((xx, xy), (xy, yy)),
             frames=len(self.planes),
             steps=trainer.progress.step,
@@ -109,7 +119,7 @@ class Adaptation:
 
 
 def key_of(planes: Sequence[Plane], kernel: Kernel, recipe: SelfRecipe) -> str:
-    """Tells trainings apart that can't go on from each other; the time allowed isn't part of it."""
+    """Tells trainings apart that can't go on from each other; its limits aren't part of it."""
     digest = hashlib.sha256(repr(sorted(asdict(recipe).items())).encode())
     for array in (kernel, *planes):
         digest.update(repr(array.shape).encode() + np.ascontiguousarray(array).tobytes())

@@ -65,8 +65,8 @@ class SelfRecipe:
 class RateRule:
     """Divides the learning rate when the reconstruction error no longer falls clearly, and says when to stop.
 
-    A line is fitted to the last ``points`` errors: where ``ratio`` times its fall is less than the standard error of
-    that fall, the rate is divided by ``divisor``. Once it is below ``lowest`` of the first rate, training has finished.
+    A line is fitted to the last ``points`` errors: where ``ratio`` times its fall is not more than the standard error
+    of that fall, the rate is divided by ``divisor``. Once it is below ``lowest`` of the first rate, training has finished.
     """
 
     points: int = 10
@@ -88,7 +88,7 @@ class RateRule:
 
     def _stalled(self) -> bool:
         slope, spread = fitted_slope(self.steps[-self.points :], self.errors[-self.points :])
-        return -self.ratio * slope < spread
+        return -self.ratio * slope <= spread
 
     @property
     def finished(self) -> bool:
