@@ -10,7 +10,7 @@ from __future__ import annotations
 import importlib
 import json
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import subpixel
@@ -52,9 +52,10 @@ class Row:
 
 @dataclass(frozen=True)
 class Records:
-    """Everything that was measured."""
+    """Everything that was measured; ``pictured``: what the pictures show, in order, ``System.key`` of each."""
 
     rows: tuple[Row, ...] = ()
+    pictured: tuple[str, ...] = ()
 
     def find(self, system: str, scale: int, set_name: str) -> Row | None:
         """The row of a system, where it was measured."""
@@ -64,7 +65,7 @@ class Records:
     def plus(self, row: Row) -> Records:
         """With this row in the place of one of the same system, scale and set; rows stay in order."""
         others = [r for r in self.rows if (r.system, r.scale, r.set_name) != (row.system, row.scale, row.set_name)]
-        return Records(tuple(sorted((*others, row), key=lambda r: (r.set_name, r.scale, r.system))))
+        return replace(self, rows=tuple(sorted((*others, row), key=lambda r: (r.set_name, r.scale, r.system))))
 
 
 @dataclass(frozen=True)
@@ -75,6 +76,11 @@ class System:
     scale: int
     sha256: str
     sets: tuple[str, ...]
+
+    @property
+    def key(self) -> str:
+        """Its name and the first figures of its hash."""
+        return f"{self.name} {self.sha256[:12]}"
 
     def build(self) -> Upscaler:
         """Ready to measure. Raises ``NotFoundError`` without weights, ``MissingPackageError`` without its library."""

@@ -45,7 +45,7 @@ def page(
         "\n## ZSSR\n",
         *_self_trained(self_trained),
         "\n## Pictures\n",
-        "The same crops by every system at x4, only of images that come with this repository.\n",
+        f"The same crops by every system at x4, only of images that come with this repository. {_pictured(records)}\n",
         *(f"![{text}]({file})\n\n{text}\n" for file, text in pictures),
         "## Missing\n",
         *_missing(records, known),
@@ -181,6 +181,11 @@ def _self_trained(record: SelfTrained | None) -> Iterator[str]:
         yield f"| {s.knowledge} | {s.cases} | {s.psnr_db:.2f} | {s.rival} | {gain} | {s.minutes_each:.1f} |"
 
 
+def _pictured(records: Records) -> str:
+    names = [key.partition(" ")[0] for key in records.pictured]
+    return f"Shown: the original, {', '.join(names)}." if names else "None drawn yet."
+
+
 def _missing(records: Records, known: Sequence[System]) -> Iterator[str]:
     """Systems without weights, and rows that nobody measured yet."""
     absent = [f"{system.name}-x{system.scale}" for system in known if not system.sha256]
@@ -190,7 +195,11 @@ def _missing(records: Records, known: Sequence[System]) -> Iterator[str]:
         waiting = [s for s in known if s.sha256 and name in s.sets and records.find(s.name, s.scale, name) is None]
         if waiting:
             yield f"- not measured yet on {TITLES[name]}: {', '.join(f'{s.name}-x{s.scale}' for s in waiting)}"
-    if not absent and all(records.find(s.name, s.scale, name) for s in known for name in s.sets):
+    drawn = {key.partition(" ")[0] for key in records.pictured}
+    undrawn = [s.name for s in known if s.sha256 and s.scale == 4 and s.name not in drawn]
+    if undrawn:
+        yield f"- not in the pictures yet: {', '.join(undrawn)}"
+    if not absent and not undrawn and all(records.find(s.name, s.scale, name) for s in known for name in s.sets):
         yield "Nothing."
 
 

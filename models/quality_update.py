@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
@@ -63,8 +63,10 @@ def update(out: Path, only: str | None, sets: tuple[str, ...], measure: bool, ou
                 write_records(records, file)
         finally:
             write_page(out, records, known)
-        if only is None:
+        if only is None and records.pictured != (keys := tuple(s.key for s in shown(known))):
             draw_pictures(out, known, output)
+            records = replace(records, pictured=keys)
+            write_records(records, file)
     write_page(out, records, known)
     waiting = sum(stale(records, s, name) for s in known for name in s.sets)
     return Summary(str(out), done, waiting)
@@ -95,10 +97,14 @@ def _measured(records: Records, todo: Sequence[tuple[str, int, list[System]]], o
 
 def draw_pictures(out: Path, known: Sequence[System], output: Output) -> None:
     """Every crop by all systems that are there."""
-    shown = [system for system in known if system.scale == SCALE and system.sha256]
     for crop in crops(SAMPLES):
         with output.progress_console.status(f"drawing {crop.name}"):
-            draw(crop, shown, picture(out, crop.name))
+            draw(crop, shown(known), picture(out, crop.name))
+
+
+def shown(known: Sequence[System]) -> list[System]:
+    """The systems of a picture."""
+    return [system for system in known if system.scale == SCALE and system.sha256]
 
 
 def picture(out: Path, name: str) -> Path:
