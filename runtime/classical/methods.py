@@ -46,12 +46,21 @@ class Method:
         return luma_frame("lr", kind, "NTHW" if self.window > 1 else "NCHW"), luma_frame("sr", kind)
 
 
+def _fusion(name: str, estimator: str, source: str) -> Method:
+    scales, papers = range(2, 5), f"Farsiu et al. 2004; motion: {source}"
+    return Method(name, scales, None, papers, "subpixel.classical.estimators", "fusion", (estimator,), 5, 2)
+
+
 METHODS: tuple[Method, ...] = (
     Method("lanczos", range(1, 17), 3, "Duchon 1979", "subpixel.classical.lanczos", "Lanczos"),
     Method("nedi", range(2, 5), 20, "Li and Orchard 2001", "subpixel.classical.nedi", "Nedi"),
     Method(
         "backprojection", range(2, 9), 20, "Irani and Peleg 1991", "subpixel.classical.backprojection", "BackProjection"
     ),
+    _fusion("fusion", "gradient", "Lucas and Kanade 1981"),
+    _fusion("fusion-block", "block", "exhaustive block matching"),
+    _fusion("fusion-diamond", "diamond", "Zhu and Ma 2000"),
+    _fusion("fusion-flow", "flow", "Kroeger et al. 2016, by OpenCV"),
 )
 
 

@@ -27,6 +27,12 @@ def _lanczos3(x: NDArray[np.float64]) -> NDArray[np.float64]:
     return result
 
 
+def _triangle(x: NDArray[np.float64]) -> NDArray[np.float64]:
+    result: NDArray[np.float64] = np.maximum(1 - np.abs(x), 0)
+    return result
+
+
+LINEAR = Kernel(_triangle, 1)
 LANCZOS3 = Kernel(_lanczos3, 3)  # Duchon 1979: sinc(x) sinc(x / 3)
 CUBIC = Kernel(cubic, 2)  # Keys 1981, a = -0.5
 
