@@ -83,26 +83,32 @@ class Spmc(nn.Module):
         coarse, flow = self.motion(neighbours, middle)
         return coarse, flow
 
-    def encoded(self, frame: torch.Tensor, flow: torch.Tensor, middle: torch.Tensor, plain: torch.Tensor) -> Memory:
-        """A frame on the middle one's grid, coded: ``[N, 16, ...]`` at twice the LR size, ``[N, 32, H, W]`` at it."""
-        laid, weight = scatter(frame, flow, self.scale)
-        seen = torch.clamp(weight, max=1.0)
-        detail = (laid - weight * plain) / torch.clamp(weight, min=1.0)
-        half = torch.relu(self.to_half(torch.cat((detail * DETAIL_GAIN, seen), dim=1)))
+    def encoded(self, frames: torch.Tensor, flow: torch.Tensor, plain: torch.Tensor) -> Memory:
+        """Every frame of ``[N, T, H, W]`` on the middle one's grid, coded.
+
+        At twice the LR size ``[N, T, 16, 2 H, 2 W]``, and at it ``[N, T, 32, H, W]``. ``flow``: ``[N T, 2, H, W]``;
+        ``plain``: the middle frame, enlarged.
+        """
+        count, height, width = frames.shape[1], frames.shape[2], frames.shape[3]
+        laid, weight = scatter(frames.reshape(-1, 1, height, width), flow, self.scale)
+        rival = repeated(plain, count)
+        detail = (laid - weight * rival) / torch.clamp(weight, min=1.0)
+        seen = torch.cat((detail * DETAIL_GAIN, torch.clamp(weight, max=1.0)), dim=1)
+        half = torch.relu(self.to_half(seen))
         small = torch.relu(self.to_lr(half))
-        return half, torch.relu(self.coder(torch.cat((small, middle), dim=1)))
+        coded = torch.relu(self.coder(torch.cat((small, repeated(frames[:, 1:2], count)), dim=1)))
+        return half.reshape(-1, count, *half.shape[1:]), coded.reshape(-1, count, *coded.shape[1:])
 
     def remember(self, window: torch.Tensor, flow: torch.Tensor, memory: Memory) -> tuple[Memory, Memory, torch.Tensor]:
         """The memory after the three frames, the middle frame's codes, and its bicubic enlargement."""
-        middle = window[:, 1:2]
-        plain = self.bicubic(middle)
-        both = flow.reshape(-1, 2, 2, flow.shape[2], flow.shape[3])
-        rest = torch.zeros_like(both[:, 0])
-        codes: Memory = (middle, middle)
-        for frame, moved in ((window[:, :1], both[:, 0]), (window[:, 2:], both[:, 1]), (middle, rest)):
-            codes = self.encoded(frame, moved, middle, plain)
-            memory = self.recall(codes[1], *memory)
-        return memory, codes, plain
+        plain = self.bicubic(window[:, 1:2])
+        both = flow.reshape(-1, 2, *flow.shape[1:])
+        rest = torch.zeros_like(both[:, :1])
+        moved = torch.cat((both[:, :1], rest, both[:, 1:]), dim=1).reshape(-1, *flow.shape[1:])
+        half, coded = self.encoded(window, moved, plain)
+        for at in (0, 2, 1):
+            memory = self.recall(coded[:, at], *memory)
+        return memory, (half[:, 1], coded[:, 1]), plain
 
     def decoded(self, memory: Memory, codes: Memory, plain: torch.Tensor) -> torch.Tensor:
         """``[N, 1, s H, s W]`` from the memory and the middle frame's own codes."""
@@ -166,11 +172,14 @@ class SpmcRecurrent(Spmc):
         return mostly_inside((sr - hr).square(), RIM_PX * self.scale) + lost
 
 
+def repeated(plane: torch.Tensor, count: int) -> torch.Tensor:
+    """``[N, 1, H, W]``, each ``count`` times: ``[N count, 1, H, W]``."""
+    return plane.expand(-1, count, -1, -1).reshape(-1, 1, plane.shape[2], plane.shape[3])
+
+
 def pairs(window: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
     """Both neighbours and, beside each, the middle frame: ``[2 N, 1, H, W]`` each."""
-    height, width = window.shape[2], window.shape[3]
-    middle = window[:, 1:2].expand(-1, 2, -1, -1).reshape(-1, 1, height, width)
-    return window[:, ::2].reshape(-1, 1, height, width), middle
+    return window[:, ::2].reshape(-1, 1, window.shape[2], window.shape[3]), repeated(window[:, 1:2], 2)
 
 
 def motion_loss(frame: torch.Tensor, neighbour: torch.Tensor, coarse: torch.Tensor, flow: torch.Tensor) -> torch.Tensor:
