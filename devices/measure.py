@@ -46,7 +46,6 @@ def probe(request: ProbeRequest, started: float) -> ProbeFigures:
 
 def measure_variant(request: VariantRequest, started: float) -> VariantFigures:
     """Open a variant, run it once, then for ``request.seconds`` (at least three frames). Raises ``EngineError``."""
-    frame = picture(request.width, request.height, 0)
     model = open_model(
         request.bundle,
         engine=request.engine,
@@ -54,8 +53,9 @@ def measure_variant(request: VariantRequest, started: float) -> VariantFigures:
         variant=request.variant,
         frame_size=(request.height, request.width),
     )
-    with model:
-        model.upscale_luma(frame)
+    with model:  # a colour model's three planes are three frames: only the time counts
+        frame = np.stack([picture(request.width, request.height, at) for at in range(model.spec.planes)])
+        model.upscale_planes(frame)
         cold_start_ms = (time.time() - started) * 1000
         times = np.array(list(_frame_times(model, frame, request.seconds)))
         return VariantFigures(
@@ -70,13 +70,13 @@ def measure_variant(request: VariantRequest, started: float) -> VariantFigures:
 
 
 def _frame_times(model: Model, frame: NDArray[np.uint8], seconds: float) -> Iterator[float]:
-    """Milliseconds of one frame after the other."""
+    """Milliseconds of one frame after the other; ``frame``: the planes that the model takes for one."""
     until = time.perf_counter() + seconds
     for number in range(sys.maxsize):
         before = time.perf_counter()
         if number >= LEAST_RUNS and before > until:
             return
-        model.upscale_luma(frame)
+        model.upscale_planes(frame)
         yield (time.perf_counter() - before) * 1000
 
 

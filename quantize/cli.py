@@ -81,7 +81,7 @@ def quantize(
     start = find_here(bundle)
     place = place_for(start, output, overwrite)
     options = Options(method, tuple(filter(None, keep_float.split(","))), recipe, seed, steps)
-    reference, sets = reference_of(start), image_sets(start.spec.scale, data)
+    reference, sets = reference_of(start), image_sets(start.spec, data)
     used = calibration(source, start.spec.scale, seed)
     result, tried = start, []
     for target in dict.fromkeys(targets):

@@ -113,7 +113,7 @@ def timing(candidate: Candidate, frame_size: tuple[int, int], until: float) -> T
 def _timed_runs(engine: Engine, frame_size: tuple[int, int], until: float) -> Iterator[float]:
     given, multiple = engine.variant.inputs[0], engine.spec.size_multiple
     size = engine.variant.shapes or tuple(-(-side // multiple) * multiple for side in frame_size)
-    noise = np.random.default_rng(0).integers(16, 236, (given.channels, *size), dtype=np.uint8)
+    noise = np.random.default_rng(0).integers(16, 236, (engine.spec.planes, *size), dtype=np.uint8)
     for _ in range(RUNS + 1):
         started = time.perf_counter()
         engine.run({given.name: to_tensor(noise, given)})

@@ -25,13 +25,13 @@ from subpixel.engines.base import Request
 from subpixel.engines.table import engine_row
 from subpixel.errors import BadInputError, OutputError, SubpixelError
 from subpixel.gate_images import folder_frames
-from subpixel.measuring import ImageSet, Reference, gate_set, onnx_reference, remembered
+from subpixel.measuring import ImageSet, Reference, gate_set, onnx_reference, reference_by
 from subpixel.quality.gate_measure import Plane
-from subpixel.spec import Variant
+from subpixel.spec import ModelSpec, Variant
 
 TRAINED = "subpixel.models.registry:trained"  # by its name: the runtime knows no torch
 MARKS = {"passed": "✅", "failed": "❌", "not here": "–"}
-FAMILIES = ("image",)
+FAMILIES = ("image", "video", "recurrent")
 TABLE_COLUMNS = 110
 
 
@@ -74,7 +74,7 @@ def check(
     source = find_here(bundle)
     place = place_for(source, output, overwrite)
     reference = reference_of(source)
-    sets = image_sets(source.spec.scale, data)
+    sets = image_sets(source.spec, data)
     checked = list(each(source, ids, reference, sets, out))
     lines = with_remarks([line for one in checked for line in one.lines])
     written = keep(with_checked(source, checked), place, out)
@@ -102,10 +102,10 @@ def is_writable(path: Path) -> bool:
     return SHIPPED not in path.parents and not marked and os.access(path, os.W_OK)
 
 
-def image_sets(scale: int, data: Path | None) -> tuple[ImageSet, ...]:
+def image_sets(model: ModelSpec, data: Path | None) -> tuple[ImageSet, ...]:
     """The gate set, and the user's folder."""
-    own = () if data is None else (ImageSet(data.name, folder_frames(data, scale)),)
-    return (gate_set(scale), *own)
+    own = () if data is None else (ImageSet(data.name, folder_frames(data, model.scale, model.colour)),)
+    return (gate_set(model.scale, model.colour), *own)
 
 
 def each(
@@ -123,7 +123,7 @@ def chosen(bundle: Bundle, ids: Sequence[str]) -> list[Variant]:
     """The variants of these ids, all without any. Raises ``BundleError`` or, for a procedure, ``BadInputError``."""
     if bundle.spec.family not in FAMILIES:
         raise BadInputError(
-            f"{bundle.spec.name} is of the family {bundle.spec.family}; the gates are for trained images models"
+            f"{bundle.spec.name} is of the family {bundle.spec.family}; the gates are for trained models"
         )
     return [bundle.manifest.variant(id) for id in ids] or list(bundle.manifest.variants)
 
@@ -152,16 +152,26 @@ def torch_net(bundle: Bundle) -> Reference | None:
         return None
     if trained.weights_sha256 != origin.weights_sha256:
         return None
-    return Reference(f"torch {torch.__version__}", remembered(_as_upscale(torch, trained.module())))
+    return reference_by(_Stepping(torch, trained.module(), bundle.spec), bundle.spec, f"torch {torch.__version__}")
 
 
-def _as_upscale(torch: Any, net: Any) -> Any:
-    def upscale(plane: Plane) -> Plane:
-        with torch.inference_mode():
-            result: Plane = net(torch.from_numpy(np.ascontiguousarray(plane))[None, None])[0, 0].numpy()
+class _Stepping:
+    """A torch net frame by frame, its states kept."""
+
+    def __init__(self, torch: Any, net: Any, model: ModelSpec) -> None:
+        self._torch, self._net, self._model = torch, net, model
+        self._states: tuple[Any, ...] = ()
+
+    def __call__(self, planes: Plane, starts_clip: bool) -> Plane:
+        with self._torch.inference_mode():
+            if starts_clip:
+                size = planes.shape[1:]
+                self._states = tuple(self._torch.zeros(1, s.channels, *size) for s in self._model.states)
+            found = self._net(self._torch.from_numpy(np.ascontiguousarray(planes))[None], *self._states)
+            sr, *states = found if self._model.states else (found,)
+        self._states = tuple(states)
+        result: Plane = sr[0].numpy()
         return result
-
-    return upscale
 
 
 def keep(bundle: Bundle, place: Path | None, out: Output) -> str | None:

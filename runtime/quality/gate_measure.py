@@ -1,7 +1,8 @@
 """Measures the gates of DESIGN.md section 5. Engines come as functions, so that nothing here knows a library.
 
 ``Upscale`` takes one luma plane ``[h, w]``, float32 in [0, 1] (levels of 8 bit / 255 for the u8 kind), and gives
-``[s h, s w]``, float32, [0, 1] being black to white; it need not be clipped.
+``[s h, s w]``, float32, [0, 1] being black to white; it need not be clipped. Models of colours take and give
+``[h, w, 3]``, those of several frames take the window ``[T, h, w]``: nothing but the flat patches minds.
 """
 
 from __future__ import annotations
@@ -26,6 +27,7 @@ from subpixel.quality.metrics import psnr_db, shave
 
 Plane = NDArray[np.float32]
 Upscale = Callable[[Plane], Plane]
+UpscaleClip = Callable[[list[Plane]], list[Plane]]
 
 FLAT_LEVELS = (0, 16, 128, 235, 255)
 FLAT_INNER_PX = (16, 24)
@@ -120,18 +122,25 @@ def int8_bias(figures: Sequence[Figure]) -> Verdict:
     return Verdict("int8 mean bias", worst.value, INT8_MAX_BIAS_LEVELS, "levels", worst.name)
 
 
-def flat_levels(variant: Upscale, reference: Upscale, scale: int, radius_px: int | None) -> list[Figure]:
-    """Flat patches, black to white: how far the variant leaves the reference there.
+def as_it_is(plane: Plane) -> Plane:
+    """The form in which a model takes a plane, if it takes just that."""
+    return plane
+
+
+def flat_levels(
+    variant: Upscale, reference: Upscale, scale: int, radius_px: int | None, form: Upscale = as_it_is
+) -> list[Figure]:
+    """Flat patches, black to white: how far the variant leaves the reference there. ``form``: a plane as it is taken.
 
     Where the frame's edge reaches (``radius_px`` LR pixels) no network's result is flat: that is left out.
     """
     border = (radius_px or 0) * scale
-    return [_flat(level, variant, reference, radius_px or 0, border) for level in FLAT_LEVELS]
+    height, width = (side + 2 * (radius_px or 0) for side in FLAT_INNER_PX)
+    patches = {level: form(np.full((height, width), level / 255, np.float32)) for level in FLAT_LEVELS}
+    return [_flat(level, patch, variant, reference, border) for level, patch in patches.items()]
 
 
-def _flat(level: int, variant: Upscale, reference: Upscale, radius_px: int, border: int) -> Figure:
-    height, width = (side + 2 * radius_px for side in FLAT_INNER_PX)
-    patch = np.full((height, width), level / 255, np.float32)
+def _flat(level: int, patch: Plane, variant: Upscale, reference: Upscale, border: int) -> Figure:
     found, wanted = _levels(variant(patch), border), _levels(reference(patch), border)
     far = np.unravel_index(int(np.argmax(np.abs(found - wanted))), found.shape)
     name = f"flat {level} became {found[far]:.1f}, {wanted[far]:.1f} in fp32"
