@@ -17,11 +17,15 @@ SET5_CURVE = "Set5 draws the curve and chooses nothing"
 # architecture -> its loss, where that isn't the mean squared error of luma
 LOSSES = {
     "vdsr": "mean squared error of luma, a batch of one scale at a time",
-    "vespcn": "mean squared error of luma, of the warped neighbours (0.1), and Huber's measure of the flow's roughness",
-    "spmc": "of motion first, then of luma, then both, as the commands' stages have it",
-    "enhancenet": "mean squared error of Y (0.75) and RGB (0.25)",
-    "enhancenet-pat": "perceptual (features of EfficientNet-Lite0, ImageNet), adversarial, and texture (Gram matrices)",
-    "srpgan": "Charbonnier's of pixels, adversarial, and perceptual: features of the discriminator itself",
+    "vespcn": "mean squared error of luma, of the warped neighbours, and Huber's measure of the flow's roughness",
+    "spmc": "mean squared error of luma, of the warped neighbours, and Huber's measure of the flow's roughness",
+    "spmc-recurrent": "as spmc's, summed over the windows of a sequence",
+    "enhancenet": "mean squared error of Y (0.75) and of RGB (0.25)",
+    "enhancenet-pat": "of pixels, perceptual (features of EfficientNet-Lite0, ImageNet), of texture (Gram matrices of "
+    "such features) and adversarial, in the proportions of `models/adversarial.py` or of the command's --loss",
+    "srpgan-pre": "Charbonnier's of RGB",
+    "srpgan": "Charbonnier's of RGB, perceptual (features of its own discriminator) and adversarial, in the "
+    "proportions of `models/adversarial.py` or of the command's --loss",
 }
 ADVERSARIAL = ("enhancenet-pat", "srpgan")
 
@@ -57,7 +61,7 @@ def words(chosen: Architecture, commands: Sequence[str]) -> Words:
     """Of a net trained by these commands."""
     return Words(
         loss=LOSSES.get(chosen.name, PIXEL_LOSS),
-        optimiser="Adam for both nets, SOAP before that" if chosen.name in ADVERSARIAL else "SOAP",
+        optimiser="SOAP for the net, Adam for the discriminator" if chosen.name in ADVERSARIAL else "SOAP",
         data=data_in_words(chosen, commands),
         curve=CLIP_CURVE if chosen.material == "clips" else SET5_CURVE,
         licence=licence(chosen, commands),
