@@ -54,7 +54,7 @@ class Fusion:
 
     def places(self, frame: Plane, middle: Plane) -> Flow:
         """Where on the fine grid each pixel of ``frame`` is a sample: ``[H, W, 2]``."""
-        flow = 0 if frame is middle else self.motion(frame, middle)
+        flow = 0 if np.array_equal(frame, middle) else self.motion(frame, middle)
         result: Flow = (grid(*frame.shape) + flow + np.float32(0.5)) * np.float32(self.scale) - np.float32(0.5)
         return result
 
@@ -98,10 +98,11 @@ def conjugate_gradients(system: System, plane: Plane, residual: Plane) -> Plane:
     """``STEPS`` steps from ``plane`` (Hestenes and Stiefel 1952); ``residual``: right side less ``system(plane)``."""
     direction, energy = residual, float(np.vdot(residual, residual))
     for _ in range(STEPS):
-        if energy == 0:
-            return plane
         image = system(direction)
-        length = np.float32(energy / float(np.vdot(direction, image)))
+        curvature = float(np.vdot(direction, image))
+        if curvature <= 0:  # nothing is left to explain
+            return plane
+        length = np.float32(energy / curvature)
         plane, residual = plane + length * direction, residual - length * image
         energy, before = float(np.vdot(residual, residual)), energy
         direction = residual + np.float32(energy / before) * direction

@@ -11,6 +11,7 @@ from subpixel.classical.motion import Flow
 from subpixel.classical.resampling import Plane
 from subpixel.quality.resize import cubic
 
+PLACES = np.linspace(0, 1, 9)[1::2]  # between two pixels, symmetric
 STRIP_ROWS = 64  # of a blur at a time: they stay in the processor's cache
 
 
@@ -24,11 +25,21 @@ class Blur:
     scale: int
 
     def taps(self) -> NDArray[np.float32]:
-        """``[4 scale - 1]``, sum 1."""
-        reach = 2 * self.scale - 1
-        weight = cubic(np.arange(-reach, reach + 1) / self.scale)
-        taps: NDArray[np.float32] = (weight / weight.sum()).astype(np.float32)
-        return taps
+        """``[4 scale + 3]``, symmetric, sum 1.
+
+        Reading between two pixels blurs a little too. These are the taps that, so read, come closest to the kernel at
+        places all over a pixel, those of the frame that needs no motion counting as much as all others.
+        """
+        own = 0.5 if self.scale % 2 == 0 else 0.0
+        fractions = np.array([*PLACES, *[own, 1 - own] * (len(PLACES) // 2)])
+        offsets = np.arange(-2 * self.scale - 1, 2 * self.scale + 2)
+        nearer = np.eye(len(offsets))
+        farther = np.eye(len(offsets), k=1)
+        reading = np.concatenate([(1 - part) * nearer + part * farther for part in fractions])
+        kernel = np.concatenate([cubic((offsets + part) / self.scale) for part in fractions])
+        taps = np.linalg.lstsq(reading, kernel, rcond=None)[0]
+        symmetric: NDArray[np.float32] = ((taps + taps[::-1]) / (2 * taps.sum())).astype(np.float32)
+        return symmetric
 
     def __call__(self, plane: Plane) -> Plane:
         taps = self.taps()
