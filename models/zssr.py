@@ -11,7 +11,7 @@ import torch
 from torch import nn
 
 from subpixel.models.architecture import Architecture
-from subpixel.models.bicubic import REACH, BicubicEnlarge
+from subpixel.models.bicubic import BicubicEnlarge, radius_px
 from subpixel.models.initialise import fit_relu_layers
 
 LAYERS, CHANNELS = 8, 64
@@ -58,5 +58,5 @@ ZSSR = Architecture(
     paper="Shocher et al., CVPR 2018, arXiv:1712.06087",
     scales=SCALES,
     build=Zssr,
-    radius_px=lambda scale: -(-LAYERS // scale) + REACH,
+    radius_px=lambda scale: radius_px(scale, LAYERS),
 )

@@ -52,17 +52,24 @@ def hr() -> np.ndarray:
 
 
 @pytest.fixture(scope="module")
-def folder(tmp_path_factory: pytest.TempPathFactory, hr: np.ndarray) -> Path:
-    """``lr.png``, its kernel, and the bundle made of both."""
+def photo(tmp_path_factory: pytest.TempPathFactory, hr: np.ndarray) -> Path:
+    """A folder with ``lr.png``, its kernel, and a text."""
     made = tmp_path_factory.mktemp("adapt")
     lr = np.stack([reduced(hr[..., c], BLUR.kernel(2), 2) for c in range(3)], axis=-1)
     Image.fromarray(np.clip(np.rint(lr * 255), 0, 255).astype(np.uint8)).save(made / "lr.png")
     np.save(made / "kernel.npy", BLUR.kernel(2))
-    asked = ["--kernel", str(made / "kernel.npy"), "--minutes", "30", "--steps", str(STEPS), "--json"]
-    with contextlib.redirect_stdout(io.StringIO()) as said:
-        assert run("adapt", str(made / "lr.png"), "-o", str(made / "lr-x2"), *asked) == 0
-    (made / "result.json").write_text(said.getvalue())
+    (made / "text.txt").write_text("no picture")
     return made
+
+
+@pytest.fixture(scope="module")
+def folder(photo: Path) -> Path:
+    """``photo`` with the bundle made of it, and what the verb said as JSON."""
+    asked = ["--kernel", str(photo / "kernel.npy"), "--minutes", "30", "--steps", str(STEPS), "--json"]
+    with contextlib.redirect_stdout(io.StringIO()) as said:
+        assert run("adapt", str(photo / "lr.png"), "-o", str(photo / "lr-x2"), *asked) == 0
+    (photo / "result.json").write_text(said.getvalue())
+    return photo
 
 
 def test_the_bundle_beats_bicubic_on_its_picture(folder: Path, hr: np.ndarray) -> None:
@@ -133,13 +140,13 @@ def test_every_scene_gives_a_frame_before_long_ones_give_more() -> None:
     assert len(spread_over((list(range(0, 500, 10)), 500), 12)) == 12
 
 
-def test_ctrl_c_keeps_the_state_and_the_same_command_goes_on(folder: Path, tmp_path: Path) -> None:
+def test_ctrl_c_keeps_the_state_and_the_same_command_goes_on(photo: Path, tmp_path: Path) -> None:
     command = [
         sys.executable,
         "-m",
         "subpixel",
         "adapt",
-        str(folder / "lr.png"),
+        str(photo / "lr.png"),
         "-o",
         "out.spx",
         "--kernel",
@@ -163,8 +170,8 @@ def test_ctrl_c_keeps_the_state_and_the_same_command_goes_on(folder: Path, tmp_p
     assert not (tmp_path / "out.spx.part").exists()
 
 
-def test_an_interrupted_training_counts_its_steps_on(folder: Path, tmp_path: Path) -> None:
-    planes = own_planes(folder / "lr.png")
+def test_an_interrupted_training_counts_its_steps_on(photo: Path, tmp_path: Path) -> None:
+    planes = own_planes(photo / "lr.png")
 
     def stop(seconds: float, step: int) -> None:
         if step == 3:
@@ -188,17 +195,17 @@ def test_an_interrupted_training_counts_its_steps_on(folder: Path, tmp_path: Pat
         (("lr.png", "-o", "x.spx", "--minutes", "nan"), BadInputError, "more than 0"),
         (("lr.png", "-o", "x.spx", "--kernel", "none.npy"), NotFoundError, "bicubic or estimate"),
         (("lr.png", "-o", "x.spx", "--kernel", "lr.png"), BadInputError, "isn't a kernel"),
-        (("result.json", "-o", "x.spx"), BadInputError, "result.json"),
+        (("text.txt", "-o", "x.spx"), BadInputError, "text.txt"),
     ],
 )
 def test_what_cant_be_served_is_told_before_any_training(
-    folder: Path, monkeypatch: pytest.MonkeyPatch, arguments: tuple[str, ...], kind: type[Exception], words: str
+    photo: Path, monkeypatch: pytest.MonkeyPatch, arguments: tuple[str, ...], kind: type[Exception], words: str
 ) -> None:
-    monkeypatch.chdir(folder)
+    monkeypatch.chdir(photo)
     with pytest.raises(kind, match=words):
         run("adapt", *arguments)
-    assert not (folder / "x.spx").exists()
-    assert not (folder / "x.spx.part").exists()
+    assert not (photo / "x.spx").exists()
+    assert not (photo / "x.spx.part").exists()
 
 
 def test_a_tiny_picture_is_refused(here: Path) -> None:
