@@ -57,11 +57,9 @@ def update(out: Path, only: str | None, sets: tuple[str, ...], measure: bool, ou
     done = 0
     if measure:
         todo = work(records, [s for s in known if only in (None, s.name)], sets)
-        try:
-            for grown in _measured(records, todo, output):
-                records, done = grown, done + 1
-                write_records(records, file)
-        finally:
+        for grown in _measured(records, todo, output):
+            records, done = grown, done + 1
+            write_records(records, file)
             write_page(out, records, known)
         if only is None and records.pictured != (keys := tuple(s.key for s in shown(known))):
             draw_pictures(out, known, output)
