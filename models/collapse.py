@@ -26,19 +26,20 @@ LIMITS = Limits()
 
 @dataclass(frozen=True)
 class Signs:
-    """What one step shows. All of the batch's result against its truth, its bicubic and the discriminator's loss."""
+    """What one step shows: both losses, and the batch's result against its bicubic and its truth."""
 
+    generator_loss: float
     discriminator_loss: float
     psnr_to_bicubic_db: float
     variation_ratio: float
 
 
 @torch.no_grad()
-def signs(result: torch.Tensor, wanted: torch.Tensor, bicubic: torch.Tensor, discriminator_loss: float) -> Signs:
-    """Of images ``[N, 3, H, W]``."""
+def signs(result: torch.Tensor, wanted: torch.Tensor, bicubic: torch.Tensor, losses: tuple[float, float]) -> Signs:
+    """Of images ``[N, 3, H, W]``; ``losses``: the generator's and the discriminator's."""
     fault = float((result.clamp(0, 1) - bicubic.clamp(0, 1)).square().mean())
     ratio = float(total_variation(result) / (total_variation(wanted) + 1e-6))
-    return Signs(discriminator_loss, -10 * math.log10(fault + 1e-10), ratio)
+    return Signs(*losses, -10 * math.log10(fault + 1e-10), ratio)
 
 
 def total_variation(images: torch.Tensor) -> torch.Tensor:
@@ -57,7 +58,7 @@ class Watch:
     def look(self, sign: Signs, limits: Limits = LIMITS) -> str | None:
         """What has collapsed, in words, or ``None``."""
         values = (sign.discriminator_loss, sign.psnr_to_bicubic_db, sign.variation_ratio)
-        if not all(map(math.isfinite, values)):
+        if not all(map(math.isfinite, (sign.generator_loss, *values))):
             return "a loss or the result isn't finite"
         self.seen += 1
         share = 1 / min(self.seen, limits.window)

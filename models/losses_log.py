@@ -13,6 +13,7 @@ class LossRow:
     """One step: what the watch sees, then the generator's losses, unweighted."""
 
     step: int
+    generator: float
     discriminator: float
     psnr_to_bicubic_db: float
     variation_ratio: float

@@ -105,10 +105,10 @@ def test_a_discriminator_that_wins_rests(photos: Path, tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("sign", "words"),
     [
-        (Signs(0.001, 30.0, 1.0), "discriminator has won"),
-        (Signs(0.6, 12.0, 1.0), "left the image"),
-        (Signs(0.6, 30.0, 3.0), "total variation"),
-        (Signs(0.6, 30.0, 0.05), "total variation"),
+        (Signs(0.02, 0.001, 30.0, 1.0), "discriminator has won"),
+        (Signs(0.02, 0.6, 12.0, 1.0), "left the image"),
+        (Signs(0.02, 0.6, 30.0, 3.0), "total variation"),
+        (Signs(0.02, 0.6, 30.0, 0.05), "total variation"),
     ],
 )
 def test_each_sign_of_collapse_is_noticed_after_a_while_and_not_at_once(sign: Signs, words: str) -> None:
@@ -120,12 +120,13 @@ def test_each_sign_of_collapse_is_noticed_after_a_while_and_not_at_once(sign: Si
 
 def test_a_healthy_training_and_a_passing_trouble_are_let_be() -> None:
     watch, limits = Watch(), Limits(window=5)
-    signs = [Signs(0.6, 30.0, 1.0)] * 20 + [Signs(0.005, 17.0, 1.1)] + [Signs(0.6, 30.0, 1.0)] * 5
+    signs = [Signs(0.02, 0.6, 30.0, 1.0)] * 20 + [Signs(0.02, 0.005, 17.0, 1.1)] + [Signs(0.02, 0.6, 30.0, 1.0)] * 5
     assert [watch.look(sign, limits) for sign in signs] == [None] * 26
 
 
 def test_a_result_that_is_not_finite_stops_at_once() -> None:
-    assert "finite" in str(Watch().look(Signs(0.6, float("nan"), 1.0)))
+    assert "finite" in str(Watch().look(Signs(0.02, 0.6, float("nan"), 1.0)))
+    assert "finite" in str(Watch().look(Signs(float("inf"), 0.6, 30.0, 1.0)))
 
 
 def test_a_collapse_stops_with_the_last_good_weights_kept(photos: Path, tmp_path: Path) -> None:
@@ -146,7 +147,7 @@ def test_the_signs_are_those_of_their_definitions() -> None:
     random = torch.Generator().manual_seed(2)
     wanted, bicubic = (torch.rand(2, 3, 8, 8, generator=random) for _ in range(2))
     result = (bicubic + 0.1).clamp(0, 1)
-    sign = collapse.signs(result, wanted, bicubic, 0.5)
+    sign = collapse.signs(result, wanted, bicubic, (0.02, 0.5))
     fault = np.mean((result.numpy().astype(np.float64) - bicubic.numpy()) ** 2)
     assert sign.psnr_to_bicubic_db == pytest.approx(-10 * np.log10(fault), abs=1e-3)
     variation = [
