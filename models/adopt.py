@@ -16,6 +16,7 @@ import shutil
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict
 from pathlib import Path
+from tempfile import mkdtemp
 
 import click
 import torch
@@ -56,19 +57,20 @@ def adopt(name: str, scale: int, runs: tuple[Path, ...], commands: tuple[str, ..
     chosen = architecture(name)
     chosen.check_scale(scale)
     stem = chosen.weights_name(scale)
-    shutil.copyfile(runs[-1] / WEIGHTS_FILE, into / f"{stem}.safetensors")
+    weights = Path(mkdtemp()) / f"{stem}.safetensors"  # the run may go on meanwhile; nothing is replaced before the end
+    shutil.copyfile(runs[-1] / WEIGHTS_FILE, weights)
     stages = [read_stage(folder) for folder in runs]
     progress = joined(stages)
     sets = sets or (CLIP_SETS if chosen.material == "clips" else STILL_SETS)
     scales = chosen.scales if chosen.shared else (scale,)
-    figures = [f for s in scales for f in measured(chosen, s, into / f"{stem}.safetensors", sets, quick, beside)]
+    figures = [f for s in scales for f in measured(chosen, s, weights, sets, quick, beside)]
     record = CardRecord(
         name=stem,
         commands=commands,
         stage_steps=tuple(stage.step for stage in stages),
         hours=progress.seconds / 3600,
         machine=cpu_model(),
-        weights_sha256=trained(name, scale, into / f"{stem}.safetensors").weights_sha256,
+        weights_sha256=trained(name, scale, weights).weights_sha256,
         first_losses=tuple(progress.first_losses),
         figures=tuple(figures),
         paper=chosen.paper,
@@ -78,6 +80,8 @@ def adopt(name: str, scale: int, runs: tuple[Path, ...], commands: tuple[str, ..
         notes=notes,
         **asdict(words(chosen, commands)),
     )
+    shutil.move(weights, into / f"{stem}.safetensors")
+    weights.parent.rmdir()
     write_card(record, into)
     write_curve(progress, into, stem, stem=f"{stem}.curve")
     print("\n".join(f"{f.set_name} x{f.scale or scale}: {f.psnr_db:.3f} dB" for f in record.figures))
