@@ -30,7 +30,7 @@ def best_first(found: list[Candidate], wish: Wish, frame_size: tuple[int, int], 
     if len(found) == 1 or wish.variant is not None:
         return found
     known = remembered(found, wish, frame_size)
-    if known is None and tune:
+    if known is None and tune and len(contenders(found)) > 1:
         known = measure(found, frame_size)
         remember(known, found, wish, frame_size)
     if not known:
@@ -68,18 +68,23 @@ def measure(found: list[Candidate], frame_size: tuple[int, int]) -> dict[str, fl
     Each has an equal share of what is left of the budget, so that a slow one can't use up the time of the others.
     """
     timings: dict[str, Timing] = {}
-    contenders = [way for candidate in distinct(found) for way in ways(candidate)]
+    measured = contenders(found)
     until = time.perf_counter() + BUDGET_SECONDS
-    for place, candidate in enumerate(contenders):
+    for place, candidate in enumerate(measured):
         now = time.perf_counter()
         if now > until and timings:
             break
         if _ran_already(candidate, timings):
             continue
-        share = (until - now) / (len(contenders) - place)
+        share = (until - now) / (len(measured) - place)
         with contextlib.suppress(EngineError):
             timings[label(candidate)] = timing(candidate, working_size(frame_size), now + share)
     return {name: found.median_ms for name, found in timings.items()}
+
+
+def contenders(found: list[Candidate]) -> list[Candidate]:
+    """What is measured against each other; a procedure of ours is alone, and seconds a frame are too long to waste."""
+    return [way for candidate in distinct(found) for way in ways(candidate)]
 
 
 def _ran_already(candidate: Candidate, timings: dict[str, Timing]) -> bool:

@@ -11,7 +11,7 @@ import pytest
 HEAVY = {
     "torch", "onnx", "onnxscript", "onnxruntime", "openvino", "nncf", "ai_edge_litert", "tflite_runtime",
     "litert_torch", "ai_edge_quantizer", "tensorrt", "tensorrt_rtx", "av", "PIL", "click", "rich", "jsonschema",
-    "scipy", "matplotlib", "safetensors",
+    "scipy", "matplotlib", "safetensors", "cv2",
 }  # fmt: skip
 
 
@@ -31,6 +31,7 @@ def test_importing_the_package_loads_numpy_and_the_standard_library_only() -> No
     "code",
     [
         "import subpixel; subpixel.open('bicubic-x3').close()",
+        "import subpixel; subpixel.open('nedi-x3').close()",
         "import subpixel.bundle, subpixel.catalogue; subpixel.catalogue.find('espcn-x3')",
         "import numpy, subpixel; subpixel.open('bicubic-x2').upscale(numpy.zeros((4, 4, 3), numpy.uint8))",
     ],
