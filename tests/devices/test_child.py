@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import sys
+from pathlib import Path
+from typing import Any
 
 import pytest
 
+from subpixel.bundle import save
 from subpixel.devices.child import ask
 from subpixel.devices.figures import ProbeFigures, ProbeRequest, VariantFigures, VariantRequest
+from subpixel.devices.measure import measure_variant
 
 BABBLER = """
 import os
@@ -74,3 +78,14 @@ def test_what_the_runtime_refuses_is_the_answers_fault(request_: VariantRequest,
     answer = ask("variant", request_, VariantFigures, 60)
     assert answer.figures is None
     assert words in answer.fault
+
+
+def test_models_of_several_frames_states_and_colours_are_timed_on_what_they_take(toy_nets: Any, tmp_path: Path) -> None:
+    for bundle in (toy_nets.picks(1), toy_nets.running_sum(2, 1), toy_nets.same_colours()):
+        place = tmp_path / f"{bundle.spec.name}.spx"
+        save(bundle, place)
+        request = VariantRequest(str(place), "onnx-fp32-u8", "onnxruntime", "cpu", 32, 24, 0.01)
+        figures = measure_variant(request, 0.0)
+        assert figures.frames >= 3
+        assert figures.p50_ms > 0
+        assert figures.receipt.variant == "onnx-fp32-u8"
