@@ -163,7 +163,7 @@ def _is_complete(figure: Figure) -> bool:
 
 
 def work(records: Records, known: Iterable[System], wanted: tuple[str, ...]) -> list[tuple[str, int, list[System]]]:
-    """What is to be measured: set, scale, systems; small sets first."""
+    """What is to be measured: set, scale, systems; small sets first, classical methods last: they are slow."""
     found: dict[tuple[str, int], list[System]] = {}
     for system in known:
         for name in system.sets:
@@ -171,7 +171,8 @@ def work(records: Records, known: Iterable[System], wanted: tuple[str, ...]) -> 
                 found.setdefault((name, system.scale), []).append(system)
     order = ("set5", "set14", CLIP_SET, "b100", "urban100")
     keys = sorted(found, key=lambda key: (order.index(key[0]), key[1]))
-    return [(*key, found[key]) for key in keys]
+    classical = {row.name for row in METHODS}
+    return [(*key, sorted(found[key], key=lambda system: system.name in classical)) for key in keys]
 
 
 def measured(set_name: str, scale: int, todo: list[System]) -> Iterator[Row]:
