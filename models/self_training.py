@@ -66,7 +66,7 @@ class RateRule:
     """Divides the learning rate when the reconstruction error no longer falls clearly, and says when to stop.
 
     A line is fitted to the last ``points`` errors: where ``ratio`` times its fall is not more than the standard error
-    of that fall, the rate is divided by ``divisor``. Once it is below ``lowest`` of the first rate, training has finished.
+    of that fall, the rate is divided by ``divisor``. Below ``lowest`` of the first rate, training has finished.
     """
 
     points: int = 10
