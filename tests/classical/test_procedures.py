@@ -142,3 +142,34 @@ def test_the_command_line_enlarges_a_picture_by_name(tmp_path: Path) -> None:
     result = CliRunner().invoke(cli, arguments)
     assert result.exit_code == 0, result.output
     assert Image.open(tmp_path / "large.png").size == (90, 72)
+
+
+@pytest.mark.parametrize("name", ["fusion-x2", "fusion-block-x3", "fusion-diamond-x2", "fusion-flow-x2"])
+def test_the_command_line_plays_a_clip_by_each_fusion(name: str, tmp_path: Path, require: Require) -> None:
+    import av
+
+    if "flow" in name:
+        require("cv2")
+    clip, result = tmp_path / "clip.mp4", tmp_path / "large.mp4"
+    write_clip(clip)
+    called = CliRunner().invoke(cli, ["upscale", str(clip), str(result), "--model", name])
+    assert called.exit_code == 0, called.output
+    scale = int(name[-1])
+    with av.open(str(result)) as container:
+        frames = list(container.decode(video=0))
+    assert [(frame.width, frame.height) for frame in frames] == [(48 * scale, 32 * scale)] * 6
+
+
+def write_clip(path: Path) -> None:
+    """Six frames of a pattern that moves a third of a pixel at a time."""
+    import av
+
+    y, x = np.mgrid[0:32, 0:48]
+    with av.open(str(path), "w") as container:
+        stream = container.add_stream("libx264", 25)
+        stream.width, stream.height, stream.pix_fmt = 48, 32, "yuv420p"
+        for at in range(6):
+            grey = np.rint(120 + 60 * np.sin((x + at / 3) / 2) * np.cos(y / 3)).astype(np.uint8)
+            frame = av.VideoFrame.from_ndarray(np.repeat(grey[..., None], 3, axis=2), format="rgb24")
+            container.mux(stream.encode(frame))
+        container.mux(stream.encode())
