@@ -152,7 +152,7 @@ def _samples(
             yield features_of(spectrum(lr)), drawn.covariance[[0, 0, 1], [0, 1, 1]] / area
 
 
-def main(out: Path = FILE) -> None:
+def main(out: Path) -> None:
     """``python -m subpixel.models.kernel_estimation``: fit again, to ``train/{T91,BSD200,photos}``."""
     roots = [data_folder() / "train" / name for name in ("T91", "BSD200", "photos")]
     planes = [read_training_luma(file) for file in image_files(roots)]
@@ -162,4 +162,4 @@ def main(out: Path = FILE) -> None:
 
 
 if __name__ == "__main__":
-    main(Path(sys.argv[1]) if len(sys.argv) > 1 else FILE)
+    main(Path(sys.argv[1]) if len(sys.argv) > 1 else Path("models/weights") / FILE.name)

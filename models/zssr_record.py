@@ -201,7 +201,8 @@ def machine_words() -> str:
 @click.option("--steps", type=click.IntRange(1), help="Of each training; else 1200 for set5, 500 for the others.")
 @click.option("--folder", type=click.Path(path_type=Path), default=Path("runs/zssr"), show_default=True,
               help="Where cases are kept.")  # fmt: skip
-@click.option("--out", type=click.Path(path_type=Path), default=RECORD, help="The record to write.")
+@click.option("--out", type=click.Path(path_type=Path), default=Path("models/weights/zssr.json"),
+              show_default=True, help="The record to write.")  # fmt: skip
 def main(parts: tuple[str, ...], steps: int | None, folder: Path, out: Path) -> None:
     """Measure PARTS and write the record; without PARTS write it from what is kept."""
     for part in parts:
