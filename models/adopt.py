@@ -85,9 +85,7 @@ def adopt(name: str, scale: int, runs: tuple[Path, ...], commands: tuple[str, ..
     write_card(record, into)
     write_curve(progress, into, stem, stem=f"{stem}.curve")
     print("\n".join(f"{f.set_name} x{f.scale or scale}: {f.psnr_db:.3f} dB" for f in record.figures))
-    print(
-        "next: scripts/make-bundles, then `subpixel evaluate --all` for docs/quality.md (--render: without measuring)"
-    )
+    print("next: scripts/install-dev, scripts/make-bundles, `subpixel evaluate --all` (--render: without measuring)")
 
 
 def measured(
