@@ -212,6 +212,7 @@ def lively(name: str, scale: int) -> tuple[nn.Module, ModelSpec]:
     return net.eval(), known.spec(scale)
 
 
+@pytest.mark.timeout(1200)  # the exporter takes a minute of a core over their symbolic sizes
 @pytest.mark.parametrize(("name", "scale"), [("vespcn", 3), ("spmc-recurrent", 4)])
 def test_published_video_nets_pass_in_onnxruntime_and_openvino(
     name: str, scale: int, require: Callable[[str], None]
