@@ -97,8 +97,8 @@ class Model:
         """One run of the model on what it takes itself; nothing is clipped. uint8, or float32 in [0, 1].
 
         ``[1, H, W]`` luma, ``[3, H, W]`` R, G, B, or ``[window, H, W]``: the luma frames around the one that is
-        enlarged, the oldest first; gives ``[1 or 3, s H, s W]``. The states of a recurrent model go on from the last call; after
-        ``reset`` they start from zeros. Raises ``BadInputError`` for another number of planes.
+        enlarged, the oldest first; gives ``[1 or 3, s H, s W]``. The states of a recurrent model go on from the
+        last call; after ``reset`` they start from zeros. Raises ``BadInputError`` for another number of planes.
         """
         if planes.ndim != 3 or planes.shape[0] != self.spec.planes:
             raise BadInputError(f"{self.spec.name}: found planes {planes.shape}; needed [{self.spec.planes}, H, W]")
