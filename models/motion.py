@@ -49,7 +49,8 @@ class FlowNet(nn.Module):
         for layer in self.layers[:-1]:
             values = torch.relu(layer(values))
         flow = self.shuffle(torch.tanh(self.layers[-1](values)) * self.reach_px)
-        result: torch.Tensor = flow[:, :, : frames.shape[2], : frames.shape[3]]
+        # narrowed, for a slice would be exported as a minimum of two sizes
+        result: torch.Tensor = flow.narrow(2, 0, frames.shape[2]).narrow(3, 0, frames.shape[3])
         return result
 
 
