@@ -37,6 +37,7 @@ class Progress:
     first_losses: list[float] = field(default_factory=list)
     points: list[tuple[int, float, float, float]] = field(default_factory=list)  # step, seconds, loss, PSNR dB
 
+
 LossOfNet = Callable[[torch.Tensor, torch.Tensor, torch.Tensor], torch.Tensor]
 
 
