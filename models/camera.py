@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from subpixel.quality.resize import downscale
 
-FASTEST_PX = 3.0  # LR pixels a frame; half of the cameras move by less than an eighth of it
+FASTEST_PX = 3.0  # LR pixels a frame; half of the cameras move by less than a quarter of it
 TURN, ZOOM = 0.004, 0.004  # standard deviations a frame: radians, and relative size
 BEND_PX = 0.4  # standard deviation of the smooth local motion a frame, LR pixels
 BEND_GRID = (4, 5)
@@ -41,7 +41,7 @@ class Camera:
 
 def random_camera(random: np.random.Generator, scale: int) -> Camera:
     """A camera's motion: mostly below one LR pixel a frame, up to ``FASTEST_PX``."""
-    speed = FASTEST_PX * scale * float(random.random()) ** 3 * float(random.random() > STILL_SHARE)
+    speed = FASTEST_PX * scale * float(random.random()) ** 2 * float(random.random() > STILL_SHARE)
     angle = 2 * np.pi * float(random.random())
     lively = float(random.random()) * min(1.0, speed)  # a camera at rest shows a picture at rest
     bend = random.normal(0.0, BEND_PX * scale * lively, (2, *BEND_GRID))

@@ -102,7 +102,7 @@ def test_a_pan_by_whole_pixels_moves_the_still() -> None:
 def test_cameras_move_by_parts_of_an_lr_pixel() -> None:
     random = np.random.default_rng(0)
     speeds = np.array([np.hypot(*random_camera(random, 4).shift_px) / 4 for _ in range(400)])
-    assert 0.2 < np.median(speeds) < 0.6
+    assert 0.3 < np.median(speeds) < 1.2
     assert speeds.max() <= 3.0
     assert 0.02 < (speeds == 0).mean() < 0.2
 
