@@ -22,6 +22,7 @@ from subpixel.spec import Array, Variant
 LEAST_DB = {"fp32": 58.0, "fp16": 50.0, "bf16": 50.0, "int8": 40.0}  # against fp32; 58.9 dB is rounding to 8 bit alone
 AUTO: Precision = "auto"
 ROWS = [row for row in ENGINES if not {"procedure", "classical"} & set(row.targets)]  # a procedure is in no file
+COMPLETE = "espcn-"  # has a variant for every engine
 
 
 def picture(height: int = 90, width: int = 120) -> Array:
@@ -37,7 +38,8 @@ def enlarged(row: EngineRow, bundle: Bundle, variant: Variant, precision: Precis
     device = "cuda:0" if row.name == "tensorrt" else "cpu"
     engine = Candidate(row, bundle, variant, Request(device, precision=precision)).open()
     try:
-        results = engine.run({"lr": to_tensor(picture(), variant.inputs[0])})
+        levels = np.repeat(picture(), bundle.spec.planes, axis=0)  # a grey picture, a clip that stands still
+        results = engine.run({"lr": to_tensor(levels, variant.inputs[0])})
         planes = from_tensor(results["sr"], variant.outputs[0], np.float32)
         return np.clip(planes, 0, 1), engine.receipt.precision
     finally:
@@ -52,6 +54,8 @@ def test_shipped_variants_give_what_their_reference_gives(
     require(row.name)
     bundle = find(name)
     fitting = [v for v in bundle.manifest.variants if v.target == row.targets[0] and usable(bundle, v)]
+    if not fitting and not name.startswith(COMPLETE):
+        pytest.skip(f"{name} has no file of its own for {row.name}")
     assert fitting, f"{name} has nothing for {row.name}"
     reference, _ = enlarged(next(r for r in ENGINES if r.name == "onnxruntime"), bundle, bundle.reference, "fp32")
     for variant in fitting:

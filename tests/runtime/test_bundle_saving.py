@@ -235,7 +235,7 @@ def test_shipped_bundles_are_found_by_name_and_by_path(shipped: Bundle, tmp_path
 
 @pytest.mark.parametrize("name", ["", "espcn-x33", "nowhere/espcn-x3", "bicubic-x0", "bicubic-x17", "n" * 300, "a\0b"])
 def test_an_unknown_name_lists_the_known_ones(name: str) -> None:
-    with pytest.raises(NotFoundError, match="shipped: espcn"):
+    with pytest.raises(NotFoundError, match=r"shipped: .*espcn-x3"):
         find(name)
 
 
