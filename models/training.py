@@ -61,7 +61,6 @@ class Trainer:
         device: str = "cpu",
     ) -> None:  # fmt: skip
         torch.set_num_threads(recipe.threads)
-        torch.set_flush_denormal(True)  # the optimiser's matrices fade into them, and are 60 times as slow there
         torch.manual_seed(recipe.seed)
         self.architecture, self.scale, self.recipe, self.source, self.out = architecture, scale, recipe, source, out
         self.device = torch.device(device)
