@@ -67,12 +67,13 @@ def _matrix(gradient: torch.Tensor | None) -> torch.Tensor:
 
 
 def _begin(state: State, gradient: torch.Tensor) -> None:
-    state["step"] = torch.tensor(0)
-    state["mean"], state["square"] = torch.zeros_like(gradient), torch.zeros_like(gradient)
+    """All at once at the end: a Ctrl-C in between must not leave half a state for the checkpoint."""
+    fresh: State = {"step": torch.tensor(0), "mean": torch.zeros_like(gradient), "square": torch.zeros_like(gradient)}
     for side, axis in SIDES:
         if gradient.shape[axis] <= LONGEST_SIDE:
-            state[side] = _product(gradient, axis)
-            state[f"{side}_basis"] = torch.linalg.eigh(state[side])[1].flip(1)
+            fresh[side] = _product(gradient, axis)
+            fresh[f"{side}_basis"] = torch.linalg.eigh(fresh[side])[1].flip(1)
+    state.update(fresh)
 
 
 def _product(gradient: torch.Tensor, axis: int) -> torch.Tensor:
