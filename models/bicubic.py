@@ -5,6 +5,8 @@ Each of the s^2 phases of an enlargement reads the same 5 x 5 LR pixels with its
 
 from __future__ import annotations
 
+from functools import cache
+
 import numpy as np
 import torch
 from torch import nn
@@ -44,6 +46,7 @@ def radius_px(scale: int, hr_radius_px: int) -> int:
     return (reach + hr_radius_px) // scale
 
 
+@cache
 def phase_weights(scale: int) -> torch.Tensor:
     """``[s^2, 1, 5, 5]``: the enlargement of a single lit pixel, read at every phase."""
     size = 4 * REACH + 1
