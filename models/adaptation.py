@@ -13,6 +13,7 @@ from safetensors.torch import save as save_safetensors
 
 from subpixel.models.architecture import TrainedModel
 from subpixel.models.blur_kernels import Kernel, Plane, covariance_of, read_kernel
+from subpixel.models.interrupts import held_back
 from subpixel.models.kernel_estimation import estimated_kernel
 from subpixel.models.reduction import Reduction
 from subpixel.models.self_training import SelfRecipe, SelfTrainer
@@ -81,7 +82,8 @@ class Adaptation:
         trainer, saved = self.trainer, self.trainer.progress.seconds
         try:
             while not trainer.finished:
-                trainer.step()
+                with held_back():
+                    trainer.step()
                 tell(trainer.progress.seconds, trainer.progress.step)
                 if trainer.progress.seconds - saved > SAVE_SECONDS:
                     trainer.save(self.file, self.key)

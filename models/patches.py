@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeVar
@@ -16,6 +16,7 @@ from subpixel.quality.colour import luma
 from subpixel.quality.resize import crop_to_multiple, downscale, resize
 
 SUFFIXES = {".png", ".jpg", ".jpeg", ".bmp", ".webp"}
+RIM_WEIGHT = 0.1
 LARGE_PX = 1000  # a longer side than this is a compressed photograph: halved, which also cleans it
 
 Plane = NDArray[np.float32]
@@ -37,10 +38,14 @@ def read_luma(path: Path) -> NDArray[np.float64]:
 
 def read_training_luma(path: Path) -> NDArray[np.float64]:
     """As ``read_luma``, large photographs halved."""
-    plane: NDArray[np.float64] = read_luma(path)
-    if max(plane.shape) > LARGE_PX:
-        plane = resize(plane, plane.shape[0] // 2, plane.shape[1] // 2)
-    return plane
+    return halved_if_large(read_luma(path))
+
+
+def halved_if_large(image: NDArray[np.float64]) -> NDArray[np.float64]:
+    """``[H, W]`` or ``[H, W, C]``; see ``LARGE_PX``."""
+    if max(image.shape) > LARGE_PX:
+        image = resize(image, image.shape[0] // 2, image.shape[1] // 2)
+    return image
 
 
 @dataclass(frozen=True)
@@ -51,12 +56,17 @@ class Pair:
     hr: Plane
 
 
-def load_pairs(files: Sequence[Path], scale: int, smallest_lr_px: int) -> list[Pair]:
+def load_pairs(
+    files: Sequence[Path],
+    scale: int,
+    smallest_lr_px: int,
+    read: Callable[[Path], NDArray[np.float64]] = read_training_luma,
+) -> list[Pair]:
     """Read and degrade every file large enough to cut an LR patch from."""
     pairs = []
     for path in files:
-        hr = crop_to_multiple(read_training_luma(path), scale)
-        if min(hr.shape) // scale >= smallest_lr_px:
+        hr = crop_to_multiple(read(path), scale)
+        if min(hr.shape[:2]) // scale >= smallest_lr_px:
             pairs.append(Pair(downscale(hr, scale).astype(np.float32), hr.astype(np.float32)))
     return pairs
 
@@ -71,6 +81,17 @@ def turn(patch: NDArray[Number], way: int) -> NDArray[Number]:
     patch = patch.swapaxes(0, 1) if way & 1 else patch
     patch = patch[::-1] if way & 2 else patch
     return patch[:, ::-1] if way & 4 else patch
+
+
+def rim_weight(height: int, width: int, rim_px: int) -> torch.Tensor:
+    """Weights of a loss, ``[height, width]``, mean 1: a tenth where a patch's own border is seen.
+
+    A whole frame is nearly all inside; a patch isn't, and a small net would spend itself on borders.
+    """
+    weight = torch.full((height, width), RIM_WEIGHT)
+    if 2 * rim_px < min(height, width):
+        weight[rim_px : height - rim_px, rim_px : width - rim_px] = 1.0
+    return weight / weight.mean()
 
 
 class PatchSource:

@@ -21,7 +21,8 @@ import torch
 
 from subpixel.errors import BadInputError, BundleError, faults_as
 from subpixel.models.blur_kernels import Plane
-from subpixel.models.patches import turn
+from subpixel.models.patches import rim_weight, turn
+from subpixel.models.recipe import cosine_fall
 from subpixel.models.reduction import Reduction
 from subpixel.models.soap import Soap
 from subpixel.models.zssr import Zssr
@@ -31,7 +32,7 @@ FATHER_SIZES = (1.0, 0.9, 0.8, 0.7, 0.6, 0.5)  # of the image's own
 SMALLEST_PX = 16
 WITNESSES, WITNESS_PX = 4, 128  # what the reconstruction error is measured on: the middle of so many images
 FIRST_CROPS = 16
-RIM_PX, RIM_WEIGHT = 6, 0.1  # a crop's own border is hardly ever seen in an image
+RIM_PX = 6  # a crop's own border is hardly ever seen in an image
 SOAP_REFRESH = 20
 
 Pair = tuple[torch.Tensor, torch.Tensor]
@@ -57,8 +58,7 @@ class SelfRecipe:
         """The learning rate before the rule, at a step counted from 0."""
         done = min(1.0, max(step / self.steps, seconds / self.seconds))
         rise = min(1.0, (step + 1) / self.warmup)
-        fall = 0.5 * (1 + math.cos(math.pi * max(0.0, (done - self.tail) / (1 - self.tail))))
-        return self.lr * rise * (0.99 * fall + 0.01)
+        return self.lr * rise * cosine_fall(max(0.0, (done - self.tail) / (1 - self.tail)))
 
 
 @dataclass
@@ -159,7 +159,7 @@ class SelfTrainer:
             group["lr"] = self.rule.factor * recipe.rate(progress.step, progress.seconds)
         given, wanted = self.pair(self._crop())
         error = (given + self.net.residual(given) - wanted).square()
-        loss = (rim_weight(*error.shape[2:]) * error).mean()
+        loss = (rim_weight(error.shape[2], error.shape[3], RIM_PX) * error).mean()
         self.optimiser.zero_grad()
         loss.backward()  # type: ignore[no-untyped-call]
         self.optimiser.step()
@@ -242,13 +242,6 @@ def middle(image: Plane) -> Plane:
     height, width = (min(side, WITNESS_PX) for side in image.shape)
     top, left = (image.shape[0] - height) // 2, (image.shape[1] - width) // 2
     return image[top : top + height, left : left + width]
-
-
-def rim_weight(height: int, width: int) -> torch.Tensor:
-    """Weights of the loss, ``[h, w]``, mean 1: less where the crop's own border is seen."""
-    weight = torch.full((height, width), RIM_WEIGHT)
-    weight[RIM_PX : height - RIM_PX, RIM_PX : width - RIM_PX] = 1.0
-    return weight / weight.mean()
 
 
 def _tensor(plane: Plane) -> torch.Tensor:

@@ -67,13 +67,12 @@ def _matrix(gradient: torch.Tensor | None) -> torch.Tensor:
 
 
 def _begin(state: State, gradient: torch.Tensor) -> None:
-    """All at once at the end: a Ctrl-C in between must not leave half a state for the checkpoint."""
-    fresh: State = {"step": torch.tensor(0), "mean": torch.zeros_like(gradient), "square": torch.zeros_like(gradient)}
+    state["step"] = torch.tensor(0)
+    state["mean"], state["square"] = torch.zeros_like(gradient), torch.zeros_like(gradient)
     for side, axis in SIDES:
         if gradient.shape[axis] <= LONGEST_SIDE:
-            fresh[side] = _product(gradient, axis)
-            fresh[f"{side}_basis"] = torch.linalg.eigh(fresh[side])[1].flip(1)
-    state.update(fresh)
+            state[side] = _product(gradient, axis)
+            state[f"{side}_basis"] = torch.linalg.eigh(state[side])[1].flip(1)
 
 
 def _product(gradient: torch.Tensor, axis: int) -> torch.Tensor:

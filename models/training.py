@@ -16,13 +16,14 @@ from torch import nn
 
 from subpixel.errors import BadInputError, BundleError, NotFoundError, faults_as
 from subpixel.models.architecture import Architecture
+from subpixel.models.interrupts import held_back
+from subpixel.models.patches import rim_weight
 from subpixel.models.recipe import Recipe
 from subpixel.models.soap import Soap
 from subpixel.quality.colour import luma
 from subpixel.quality.metrics import psnr_db
 
 KEPT_FIRST_LOSSES = 200  # what the reproduction test of a card compares
-BORDER_WEIGHT = 0.1
 INITIAL_PATCHES = 64
 CHECKPOINT, WEIGHTS_FILE = "checkpoint.pt", "weights.safetensors"
 
@@ -198,7 +199,8 @@ def run(trainer: Trainer, validate: Callable[[nn.Module], float], every: int) ->
     """
     try:
         while trainer.progress.step < trainer.recipe.steps:
-            trainer.step()
+            with held_back():
+                trainer.step()
             if trainer.progress.step % every == 0 or trainer.progress.step == trainer.recipe.steps:
                 trainer.record(validate(trainer.net))
                 trainer.save()
@@ -208,15 +210,8 @@ def run(trainer: Trainer, validate: Callable[[nn.Module], float], every: int) ->
 
 
 def border_weight(patch_px: int, radius_px: int, scale: int) -> torch.Tensor:
-    """Weights of the loss, ``[s p, s p]``, mean 1: where a patch's own border is seen they are a tenth.
-
-    A whole frame is nearly all inside; a patch isn't, and a small net would spend itself on borders.
-    """
-    weight = torch.full((patch_px * scale, patch_px * scale), BORDER_WEIGHT)
-    rim = radius_px * scale
-    if 2 * radius_px < patch_px:
-        weight[rim : weight.shape[0] - rim, rim : weight.shape[1] - rim] = 1.0
-    return weight / weight.mean()
+    """``rim_weight`` of an HR patch, ``[s p, s p]``, whose rim is as wide as an LR pixel reaches."""
+    return rim_weight(patch_px * scale, patch_px * scale, radius_px * scale)
 
 
 def read_progress(data: dict[str, object]) -> Progress:
