@@ -10,9 +10,9 @@ import torch
 from numpy.typing import NDArray
 from PIL import Image
 
-from subpixel.models.patches import LARGE_PX, Pair, PatchSource
+from subpixel.models.patches import Pair, PatchSource, halved_if_large, load_pairs
 from subpixel.quality.colour import luma
-from subpixel.quality.resize import crop_to_multiple, downscale, resize
+from subpixel.quality.resize import crop_to_multiple, downscale
 
 LUMA = (65.481 / 255, 128.553 / 255, 24.966 / 255)  # BT.601, studio swing, without the offset
 
@@ -31,15 +31,7 @@ def read_rgb(path: Path) -> NDArray[np.float64]:
 
 def load_colour_pairs(files: Sequence[Path], scale: int, smallest_lr_px: int) -> list[Pair]:
     """As ``load_pairs``, with ``lr`` ``[h, w, 3]`` and ``hr`` ``[h s, w s, 3]``; large photographs halved."""
-    pairs = []
-    for path in files:
-        image = read_rgb(path)
-        if max(image.shape) > LARGE_PX:
-            image = resize(image, image.shape[0] // 2, image.shape[1] // 2)
-        hr = crop_to_multiple(image, scale)
-        if min(hr.shape[:2]) // scale >= smallest_lr_px:
-            pairs.append(Pair(downscale(hr, scale).astype(np.float32), hr.astype(np.float32)))
-    return pairs
+    return load_pairs(files, scale, smallest_lr_px, lambda path: halved_if_large(read_rgb(path)))
 
 
 def colour_pairs(files: Sequence[Path], scale: int) -> list[tuple[NDArray[np.float64], NDArray[np.float64]]]:

@@ -41,14 +41,8 @@ def fit_relu_layers(layers: Sequence[nn.Conv2d], sample: torch.Tensor) -> None:
     """
     values = sample
     for layer in layers[:-1]:
-        nn.init.kaiming_normal_(layer.weight)
-        nn.init.zeros_(layer.bias)  # type: ignore[arg-type]
-        if layer is layers[0]:
-            layer.weight -= layer.weight.mean((2, 3), keepdim=True)  # detail, not brightness
-        layer.weight /= layer(values).std()
-        values = torch.relu(layer(values))
-    nn.init.zeros_(layers[-1].weight)
-    nn.init.zeros_(layers[-1].bias)  # type: ignore[arg-type]
+        values = torch.relu(_fitted(layer, values, sees_image=layer is layers[0]))
+    _silence(layers[-1])
 
 
 def pass_through(layers: Sequence[nn.Conv2d], sample: torch.Tensor) -> None:
@@ -88,21 +82,25 @@ def fit_residual_net(
 
     ``tail`` is fitted at the size of ``sample``, which is enough for the variance of what follows an enlargement.
     """
-    values = torch.relu(_fitted(first, sample))
+    values = torch.relu(_fitted(first, sample, sees_image=True))
     for inner, outer in blocks:
         _fitted(outer, torch.relu(_fitted(inner, values)))
         outer.weight *= BLOCK_GAIN
     for layer in tail:
         values = torch.relu(_fitted(layer, values))
-    nn.init.zeros_(last.weight)
-    nn.init.zeros_(last.bias)  # type: ignore[arg-type]
+    _silence(last)
 
 
-def _fitted(layer: nn.Conv2d, values: torch.Tensor) -> torch.Tensor:
+def _silence(layer: nn.Conv2d) -> None:
+    nn.init.zeros_(layer.weight)
+    nn.init.zeros_(layer.bias)  # type: ignore[arg-type]
+
+
+def _fitted(layer: nn.Conv2d, values: torch.Tensor, sees_image: bool = False) -> torch.Tensor:
     """``layer`` at unit variance for ``values``; gives its answer."""
     nn.init.kaiming_normal_(layer.weight)
     nn.init.zeros_(layer.bias)  # type: ignore[arg-type]
-    if layer.in_channels <= 3:
+    if sees_image:
         layer.weight -= layer.weight.mean((2, 3), keepdim=True)  # detail, not brightness
     layer.weight /= layer(values).std()
     result: torch.Tensor = layer(values)

@@ -38,12 +38,6 @@ def run(*arguments: str) -> object:
     return cli.main(list(arguments), standalone_mode=False)
 
 
-@pytest.fixture
-def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    monkeypatch.chdir(tmp_path)
-    return tmp_path
-
-
 @pytest.fixture(scope="module")
 def hr() -> np.ndarray:
     """RGB [0, 1], a piece of a real picture."""

@@ -27,12 +27,6 @@ def run(*arguments: str) -> object:
     return cli.main(list(arguments), standalone_mode=False)
 
 
-@pytest.fixture
-def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    monkeypatch.chdir(tmp_path)
-    return tmp_path
-
-
 def test_export_then_convert_in_place(
     here: Path, capsys: pytest.CaptureFixture[str], require: Callable[[str], None]
 ) -> None:
