@@ -1,7 +1,7 @@
 """LiteRT (TFLite) from torch: the net without its sub-pixel shuffle, channels last, and LiteRT's own shuffle behind it.
 
 A shuffle converted from torch becomes reshapes with the traced size baked in. The trunk alone takes any size, and so
-does the native DEPTH_TO_SPACE operator that is appended to it.
+does the native DEPTH_TO_SPACE operator that is appended to it. The same holds of a border made of slices, in front.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ import torch.nn.functional as functional
 from torch import nn
 
 from subpixel.errors import BundleError, faults_as
-from subpixel.export.litert_file import finished, with_shuffle
+from subpixel.export.litert_file import finished, with_shuffle, with_symmetric_border
 from subpixel.export.onnx import quiet_libraries, traced_size
 from subpixel.export.targets import Converted, Material, Source, converted, refuse_adding_scatters, suffix
 from subpixel.spec import SR, Kind, ModelSpec, frame_tensor
@@ -57,8 +57,11 @@ class LiteRtTarget:
         has_trunk = hasattr(material.net, "trunk")
         fixed = None if sized(material.graph, has_trunk) is None else material.size
         with faults_as(BundleError, f"litert_torch can't convert {spec.name}"):
-            file = flat(ChannelsLast(material.net, spec, kind), fixed or traced_size(spec))
-            file = finished(with_shuffle(file, spec.scale) if has_trunk else file, is_free=fixed is None)
+            block = shuffle_block(material.graph) if has_trunk else 1
+            file = flat(ChannelsLast(material.net, spec, kind, block), fixed or traced_size(spec))
+            file = with_shuffle(file, block) if has_trunk else file
+            file = with_symmetric_border(file, border_of(material.net)) if border_of(material.net) else file
+            file = finished(file, is_free=fixed is None)
         path = f"litert/model.fp32{suffix(kind, '.')}.tflite"
         return converted("litert", "fp32", kind, spec, {path: file}, "torch", axes="NHWC", shapes=fixed)
 
@@ -73,21 +76,33 @@ def sized(graph: onnx.GraphProto, has_trunk: bool) -> onnx.NodeProto | None:
     return next((node for node in inner if node.op_type in BAKED), None)
 
 
+def shuffle_block(graph: onnx.GraphProto) -> int:
+    """By how much the shuffle at the end enlarges: the scale, or more where the trunk works at less than LR size."""
+    (block,) = (attribute.i for attribute in graph.node[-1].attribute if attribute.name == "blocksize")
+    return int(block)
+
+
+def border_of(net: nn.Module) -> int:
+    """By how many pixels a net continues the frame before all else; it then has ``inside`` for what follows."""
+    border = getattr(net, "border_px", 0)
+    return int(border)
+
+
 class ChannelsLast(nn.Module):
     """The net (its trunk, where it has one) from ``[N, H, W, C]`` to ``[N, H, W, C']``; u8: with the casts around it.
 
-    A window of frames comes as ``[N, H, W, T]``.
+    A window of frames comes as ``[N, H, W, T]``. ``block``: of the shuffle behind the trunk.
 
     The channels are put in the order that DEPTH_TO_SPACE reads: torch's shuffle has the plane first, LiteRT's last.
     """
 
     order: torch.Tensor
 
-    def __init__(self, net: nn.Module, spec: ModelSpec, kind: Kind) -> None:
+    def __init__(self, net: nn.Module, spec: ModelSpec, kind: Kind, block: int) -> None:
         super().__init__()
         self.net, self.kind, self.given = net, kind, spec.planes
         self.planes = frame_tensor(SR, "float", colour=spec.colour).channels
-        self.register_buffer("order", plane_last(self.planes, spec.scale**2))
+        self.register_buffer("order", plane_last(self.planes, block**2))
 
     def forward(self, frame: torch.Tensor) -> torch.Tensor:
         planes = frame.permute(0, 3, 1, 2)
@@ -97,7 +112,7 @@ class ChannelsLast(nn.Module):
         return torch.round(torch.clamp(result, 0, 255)).to(torch.uint8).permute(0, 2, 3, 1)
 
     def _run(self, planes: torch.Tensor) -> torch.Tensor:
-        trunk = getattr(self.net, "trunk", None)
+        trunk = getattr(self.net, "inside" if border_of(self.net) else "trunk", None)
         if trunk is None:
             whole: torch.Tensor = self.net(planes)
             return whole
@@ -116,7 +131,8 @@ def plane_last(planes: int, phases: int) -> torch.Tensor:
 
 def flat(module: ChannelsLast, size: tuple[int, int]) -> bytes:
     """The TFLite file of a channels-last module, traced at a height and width."""
-    shape = (1, *size, module.given)
+    border = 2 * border_of(module.net)
+    shape = (1, size[0] + border, size[1] + border, module.given)
     dtype = torch.uint8 if module.kind == "u8" else torch.float32
     with quiet_libraries(), muted():
         import litert_torch  # here, for it takes seconds and speaks while it loads

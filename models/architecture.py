@@ -27,7 +27,8 @@ class Architecture:
     ``material``: what it is trained on: luma patches, those of all its scales at once, RGB patches, or clips.
     ``shared``: one file of weights serves all scales. ``window``, ``lookahead``, ``states``: as in ``ModelSpec``; the
     net then takes ``[N, window, H, W]`` and the states, and gives ``(sr, *next_states)`` where there are any.
-    A net that ends with a pixel shuffle has ``trunk(x)`` for all before it: LiteRT appends its own operator there.
+    A net that ends with a pixel shuffle has ``trunk(x)`` for all before it: LiteRT appends its own operator there. One
+    that begins with a symmetric border has ``border_px``, and ``inside(x)`` for the trunk behind it.
     """
 
     name: str

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from subpixel.errors import BadInputError, NotFoundError
 from subpixel.models.architecture import WEIGHTS, Architecture, TrainedModel, read_trained
+from subpixel.models.edge import EDGE, EDGE_BEST, EDGE_FAST
 from subpixel.models.enhancenet import ENHANCENET, ENHANCENET_PAT
 from subpixel.models.espcn import ESPCN
 from subpixel.models.spmc import SPMC, SPMC_RECURRENT
@@ -29,7 +30,20 @@ def by_name(*architectures: Architecture) -> dict[str, Architecture]:
 
 
 ARCHITECTURES = by_name(
-    ESPCN, SRCNN, VDSR, ENHANCENET, ENHANCENET_PAT, SRPGAN, SRPGAN_PRE, VESPCN, SPMC, SPMC_RECURRENT, ZSSR
+    EDGE_FAST,
+    EDGE,
+    EDGE_BEST,
+    ESPCN,
+    SRCNN,
+    VDSR,
+    ENHANCENET,
+    ENHANCENET_PAT,
+    SRPGAN,
+    SRPGAN_PRE,
+    VESPCN,
+    SPMC,
+    SPMC_RECURRENT,
+    ZSSR,
 )
 
 

@@ -16,6 +16,7 @@ from torch import nn
 
 from subpixel.errors import BadInputError, BundleError, NotFoundError, faults_as
 from subpixel.models.architecture import Architecture
+from subpixel.models.branches import folded_state, own_weights, widen
 from subpixel.models.interrupts import held_back
 from subpixel.models.patches import rim_weight
 from subpixel.models.recipe import Recipe
@@ -53,8 +54,9 @@ class BatchSource(Protocol):
 class Trainer:
     """One net, one recipe, one folder for what it leaves behind.
 
-    A net may have ``initialise(lr)``, called once with a batch, and ``training_loss(lr, hr, weight)`` in place of the
-    mean squared error, ``weight`` being ``border_weight`` ``[s p, s p]``.
+    A net may have ``initialise(lr)``, called once with a batch; ``inner()``, the convolutions that are trained as
+    ``branches``; and ``training_loss(lr, hr, weight)`` in place of the mean squared error, ``weight`` being
+    ``border_weight`` ``[s p, s p]``.
     """
 
     def __init__(
@@ -69,6 +71,7 @@ class Trainer:
         initialise = getattr(net, "initialise", None)
         if initialise is not None:
             initialise(source.batch(INITIAL_PATCHES)[0])
+        widen(net)
         self.net: nn.Module = net.to(self.device)
         self.optimiser = Soap(self.net.parameters(), lr=recipe.lr)
         self.progress = Progress()
@@ -135,7 +138,7 @@ class Trainer:
         self.out.mkdir(parents=True, exist_ok=True)
         state = self.state()
         _write(self.out / CHECKPOINT, lambda path: torch.save(state, path))
-        weights = {key: value.cpu().contiguous() for key, value in self.net.state_dict().items()}
+        weights = {key: value.cpu().contiguous() for key, value in folded_state(self.net).items()}
         _write(self.out / WEIGHTS_FILE, lambda path: save_file(weights, path))
 
     def state(self) -> dict[str, Any]:
@@ -186,10 +189,10 @@ class Trainer:
             raise NotFoundError(f"{weights}: no such weights for --init")
         with faults_as(BadInputError, f"{weights} isn't a safetensors file"):
             given = load_file(weights)
-        mine = self.net.state_dict()
-        fitting = {k: v for k, v in given.items() if k in mine and mine[k].shape == v.shape}
+        mine, names = self.net.state_dict(), own_weights(self.net)
+        fitting = {k: given[name] for k, name in names.items() if name in given and mine[k].shape == given[name].shape}
         self.net.load_state_dict({**mine, **fitting})
-        return sorted(set(mine) - set(fitting))
+        return sorted(names[k] for k in names.keys() - fitting.keys())
 
 
 def run(trainer: Trainer, validate: Callable[[nn.Module], float], every: int) -> Iterator[Progress]:

@@ -1,0 +1,141 @@
+"""The edge family: bicubic at the start to the last border pixel, and branches that fold away exactly."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+pytest.importorskip("torch", reason="needs the extra `train`")
+
+import torch
+from safetensors.torch import load_file, save_file
+from torch import nn
+
+from subpixel.models import branches
+from subpixel.models.branches import Branches
+from subpixel.models.edge import EDGE_FAST, TOP, Edge, Shape, edge_net
+from subpixel.models.patches import Pair, PatchSource
+from subpixel.models.recipe import Recipe
+from subpixel.models.training import WEIGHTS_FILE, Trainer
+from subpixel.quality.resize import downscale, upscale
+
+SMALL = Shape(8, 2)
+
+
+def fitted(scale: int, shape: Shape = SMALL) -> Edge:
+    torch.manual_seed(scale)
+    net = Edge(scale, shape)
+    net.initialise(torch.rand(8, 1, 16, 16))
+    return net
+
+
+@pytest.mark.parametrize("scale", (2, 3, 4))
+@pytest.mark.parametrize("size", ((1, 1), (2, 2), (2, 7), (9, 9), (12, 10)))
+def test_an_untrained_net_is_bicubic_to_the_last_border_pixel(scale: int, size: tuple[int, int]) -> None:
+    image = np.random.default_rng(1).random(size)
+    with torch.no_grad():
+        found = fitted(scale)(torch.from_numpy(image.astype(np.float32))[None, None])[0, 0].numpy()
+    continued = np.pad(image, ((0, size[0] % 2), (0, size[1] % 2)), mode="edge")
+    wanted = upscale(continued, scale)[: size[0] * scale, : size[1] * scale]
+    np.testing.assert_allclose(found, wanted, atol=2e-6)
+
+
+def test_every_tensor_inside_has_the_range_of_the_plane() -> None:
+    net = fitted(3)
+    seen: list[torch.Tensor] = []
+    net.relu.register_forward_hook(lambda module, given, result: seen.append(result))
+    frame = torch.rand(1, 1, 12, 14)
+    with torch.no_grad():
+        net(4 * frame)  # far beyond white
+        plane = net.plane(torch.ones(1, 1, 4, 4))
+    assert len(seen) == SMALL.layers
+    assert all(float(values.min()) >= 0 and float(values.max()) <= TOP for values in seen)
+    assert plane.tolist() == [[[[TOP] * 2] * 2] * 4]
+
+
+def learnt(net: nn.Module) -> None:
+    """Branches that do something."""
+    with torch.no_grad():
+        for module in net.modules():
+            if isinstance(module, Branches):
+                nn.init.normal_(module.outer, std=0.3)
+
+
+def test_a_folded_convolution_is_its_branches_one_after_the_other_on_a_9_by_9_image() -> None:
+    torch.manual_seed(5)
+    layer = nn.Conv2d(3, 4, 3, padding=1).double()
+    net = Holder(layer)
+    branches.widen(net)
+    learnt(net.double())
+    own, branch = layer.parametrizations.weight.original, layer.parametrizations.weight[0]  # type: ignore[union-attr, index]
+    image = torch.rand(1, 3, 9, 9, dtype=torch.float64)
+    direct = nn.functional.conv2d(image, own, layer.bias, padding=1)
+    wide = nn.functional.conv2d(image, branch.inner, padding=1)
+    apart = direct + nn.functional.conv2d(wide, branch.outer[:, :, None, None])
+    plain = Holder(nn.Conv2d(3, 4, 3, padding=1).double())
+    plain.load_state_dict(branches.folded_state(net))
+    torch.testing.assert_close(plain(image), apart, rtol=0, atol=1e-12)
+
+
+class Holder(nn.Module):
+    """One convolution that is trained as branches."""
+
+    def __init__(self, layer: nn.Conv2d) -> None:
+        super().__init__()
+        self.layer = layer
+
+    def inner(self) -> list[nn.Conv2d]:
+        return [self.layer]
+
+    def forward(self, values: torch.Tensor) -> torch.Tensor:
+        result: torch.Tensor = self.layer(values)
+        return result
+
+
+def test_widening_changes_nothing_and_folding_gives_the_plain_net_again() -> None:
+    net, image = fitted(2), torch.rand(2, 1, 10, 8)
+    with torch.no_grad():
+        net.last.weight.add_(0.1 * torch.rand_like(net.last.weight))  # which is silent at first
+        before = net(image)
+        branches.widen(net)
+        torch.testing.assert_close(net(image), before, rtol=0, atol=1e-6)
+        learnt(net)
+        wanted, plain = net(image), Edge(2, SMALL)
+        plain.load_state_dict(branches.folded_state(net))
+        assert not torch.equal(wanted, before)
+        torch.testing.assert_close(plain(image), wanted, rtol=0, atol=1e-6)
+
+
+def source() -> PatchSource:
+    hr = np.random.default_rng(3).random((96, 96))
+    return PatchSource([[Pair(downscale(hr, 2).astype(np.float32), hr.astype(np.float32))]], 2, 24, seed=1)
+
+
+def test_what_training_saves_is_folded_and_can_be_trained_on(tmp_path: Path) -> None:
+    kind, recipe = edge_net("edge-test", SMALL), Recipe(steps=6, batch=2, patch_px=24, lr=1e-3, precision="fp32")
+    first = Trainer(kind, 2, recipe, source(), tmp_path / "first")
+    for _ in range(6):
+        first.step()
+    first.save()
+    saved = load_file(tmp_path / "first" / WEIGHTS_FILE)
+    plain, frame = kind.build(2), torch.rand(1, 1, 16, 16)
+    plain.load_state_dict(saved)
+    with torch.no_grad():
+        torch.testing.assert_close(plain(frame), first.net(frame), rtol=0, atol=1e-5)
+        second = Trainer(kind, 2, recipe, source(), tmp_path / "second")
+        assert second.start_from(tmp_path / "first" / WEIGHTS_FILE) == []
+        torch.testing.assert_close(second.net(frame), plain(frame), rtol=0, atol=1e-5)
+
+
+def test_another_scale_starts_with_everything_but_the_last_convolution(tmp_path: Path) -> None:
+    kind, recipe = edge_net("edge-test", SMALL), Recipe(batch=2, patch_px=24, precision="fp32")
+    save_file(fitted(3).state_dict(), tmp_path / "x3.safetensors")
+    trainer = Trainer(kind, 2, recipe, source(), tmp_path)
+    assert trainer.start_from(tmp_path / "x3.safetensors") == ["last.bias", "last.weight"]
+
+
+def test_the_contract_asks_for_even_frames() -> None:
+    assert EDGE_FAST.spec(3).size_multiple == 2
+    assert EDGE_FAST.spec(3).name == "edge-fast-x3"
