@@ -80,7 +80,35 @@ class FloatGraph:
 
     def bounds_of(self, tensor: str) -> tuple[float, float]:
         """What the operator that makes a tensor guarantees."""
+        if self.maker_of(tensor) == "Clip":
+            _, *limits = self._node_of(tensor).input
+            return self._number(limits, 0, -float("inf")), self._number(limits, 1, float("inf"))
         return BOUNDS.get(self.maker_of(tensor), (-float("inf"), float("inf")))
+
+    def level_of(self, tensor: str) -> float | None:
+        """The step of a tensor that holds the frame's own 8-bit levels, moved about and times a constant at most."""
+        if tensor == self.source:
+            return 1 / 255
+        layer = next((layer for layer in self.layers if layer.result == tensor), None)
+        if layer is not None:
+            step, factor = self.level_of(layer.source), _moves_by(layer)
+            return None if step is None or factor is None else step * factor
+        parts = self.parts_of(tensor)
+        steps = {self.level_of(part) for part in parts}
+        return steps.pop() if len(steps) == 1 else None
+
+    def parts_of(self, tensor: str) -> list[str]:
+        """The tensors whose values an operator only arranges; none where it computes."""
+        kind = self.maker_of(tensor)
+        given = list(self._node_of(tensor).input) if kind in ("Concat", "Slice") else []
+        return given if kind == "Concat" else given[:1]
+
+    def _node_of(self, tensor: str) -> onnx.NodeProto:
+        return next(node for node in self._model.graph.node if tensor in node.output)
+
+    def _number(self, names: Sequence[str], at: int, default: float) -> float:
+        found = [t for t in self._model.graph.initializer if at < len(names) and t.name == names[at]]
+        return float(numpy_helper.to_array(found[0])) if found else default
 
     def with_layers(self, layers: Iterable[Layer]) -> FloatGraph:
         """The same graph with other weights and biases."""
@@ -92,6 +120,14 @@ class FloatGraph:
                 node.input.append(f"{layer.name}/bias")
             _set_initializer(model.graph, node.input[2], layer.bias)
         return FloatGraph(serialised(model))
+
+
+def _moves_by(layer: Layer) -> float | None:
+    """The one factor of a convolution whose filters each pick a single sample; ``None`` for any other."""
+    rows = layer.weights.reshape(len(layer.weights), -1)
+    picked = rows[rows != 0]
+    single = bool(np.all(np.count_nonzero(rows, axis=1) == 1)) and not layer.bias.any()
+    return float(picked[0]) if single and np.all(picked == picked[0]) and picked[0] > 0 else None
 
 
 def _layers(graph: onnx.GraphProto) -> Iterable[Layer]:

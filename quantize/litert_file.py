@@ -7,7 +7,7 @@ by its quantisation specification.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -27,10 +27,15 @@ SIGNED = 128  # a byte's level less this is LiteRT's
 TANH_GRID = Grid(1 / SIGNED, SIGNED, "uint8")
 OPERATORS = schema.BuiltinOperator
 CONVOLUTIONS = (OPERATORS.CONV_2D, OPERATORS.DEPTHWISE_CONV_2D)
+ARRANGING = (OPERATORS.MIRROR_PAD, OPERATORS.CONCATENATION, OPERATORS.DEPTH_TO_SPACE)
+KNOWN = (*CONVOLUTIONS, *ARRANGING, OPERATORS.TANH)
+FUSED = ("Relu", "Clip")
 VERSIONS = {
     OPERATORS.CONV_2D: 3,
     OPERATORS.TANH: 2,
     OPERATORS.DEPTH_TO_SPACE: 1,
+    OPERATORS.MIRROR_PAD: 2,
+    OPERATORS.CONCATENATION: 2,
     OPERATORS.QUANTIZE: 1,
     OPERATORS.DEQUANTIZE: 2,
 }
@@ -46,7 +51,7 @@ class _Place:
 
 
 class Int8File:
-    """A float TFLite file becoming an int8 one. It must be a chain of convolutions, tanh, and a sub-pixel shuffle.
+    """A float TFLite file becoming an int8 one: convolutions, tanh, a border, tensors joined, a sub-pixel shuffle.
 
     Layers that the plan leaves out stay float, with LiteRT's conversions around them.
     """
@@ -58,17 +63,16 @@ class Int8File:
         self._written: list[Any] = []
 
     def written(self, graph: FloatGraph, plan: Plan) -> bytes:
-        """The file with the plan's weights and grids. Raises ``BundleError`` for what isn't such a chain."""
+        """The file with the plan's weights and grids. Raises ``BundleError`` for another operator."""
         layers = iter(graph.layers)
         source, result = int(self.graph.inputs[0]), int(self.graph.outputs[0])
-        expected, here = source, _Place(source, BYTES, signed=False)
+        places = {source: _Place(source, BYTES, signed=False)}
         for operator in self.graph.operators:
-            self._check(operator, expected)
-            expected = int(operator.outputs[0])
-            here = self._convert(operator, here, layers, plan)
-        if next(layers, None) is not None or expected != result:
+            self._check(operator, places)
+            places[int(operator.outputs[0])] = self._convert(operator, places, layers, graph, plan)
+        if next(layers, None) is not None or result not in places:
             raise BundleError("litert: the file and the ONNX reference are not the same chain of layers")
-        last = self._copy_of(result, here.grid)
+        last = self._copy_of(result, places[result].grid)
         self._written[-1].outputs = [last]
         self._written.append(self._conversion(last, result, OPERATORS.QUANTIZE))
         for edge in (source, result):
@@ -76,42 +80,60 @@ class Int8File:
         self.graph.operators = self._written
         return self._packed()
 
-    def _check(self, operator: Any, expected: int) -> None:
+    def _check(self, operator: Any, places: Mapping[int, _Place]) -> None:
         code = self._kind(operator)
-        known = (*CONVOLUTIONS, OPERATORS.TANH, OPERATORS.DEPTH_TO_SPACE)
-        if code not in known or int(operator.inputs[0]) != expected:
+        given = operator.inputs if code == OPERATORS.CONCATENATION else operator.inputs[:1]
+        if code not in KNOWN or not {int(at) for at in given} <= places.keys():
             names = {value: name for name, value in vars(OPERATORS).items() if isinstance(value, int)}
             raise BundleError(
-                f"litert: {names.get(code, code)} can't be written in int8 here; needed a chain of convolutions, tanh "
-                "and a shuffle: try --method plain"
+                f"litert: {names.get(code, code)} can't be written in int8 here; needed convolutions, tanh, a border, "
+                "tensors joined and a shuffle: try --method plain"
             )
 
     def _kind(self, operator: Any) -> int:
         return int(self.model.operatorCodes[operator.opcodeIndex].builtinCode)
 
-    def _convert(self, operator: Any, here: _Place, layers: Iterator[Layer], plan: Plan) -> _Place:
+    def _convert(
+        self, operator: Any, places: Mapping[int, _Place], layers: Iterator[Layer], graph: FloatGraph, plan: Plan
+    ) -> _Place:
         """One operator, on levels or in float; gives where its result is."""
-        kind, made = self._kind(operator), int(operator.outputs[0])
+        kind, here = self._kind(operator), places[int(operator.inputs[0])]
         if kind in CONVOLUTIONS:
             layer = next(layers, None)
             if layer is None:
                 raise BundleError("litert: the file has more convolutions than the ONNX reference")
-            rounded = plan.rounded.get(layer.name)
-            here = self._moved(here, plan.inputs.get(layer.source, BYTES) if rounded else None)
-            grid = None
-            if rounded is not None and here.grid is not None:
-                self._write_weights(operator, layer, rounded, here.grid)
-                grid = plan.results.get(layer.result, BYTES)
-        elif kind == OPERATORS.TANH:
-            grid = None if here.grid is None else TANH_GRID
-        else:
-            grid = here.grid
+            return self._convolution(operator, here, layer, graph, plan)
+        if kind == OPERATORS.CONCATENATION:
+            return self._joined(operator, [places[int(at)] for at in operator.inputs])
         operator.inputs[0] = here.tensor
+        return self._result(operator, TANH_GRID if kind == OPERATORS.TANH and here.grid else here.grid, here.signed)
+
+    def _convolution(self, operator: Any, here: _Place, layer: Layer, graph: FloatGraph, plan: Plan) -> _Place:
+        rounded = plan.rounded.get(layer.name)
+        here = self._moved(here, plan.grid_of(layer.source) if rounded else None)
+        operator.inputs[0] = here.tensor
+        if rounded is None or here.grid is None:
+            return self._result(operator, None, signed=True)
+        self._write_weights(operator, layer, rounded, here.grid)
+        return self._result(operator, _grid_behind(graph, plan, layer.result), signed=True)
+
+    def _joined(self, operator: Any, parts: list[_Place]) -> _Place:
+        """Of one grid, as the plan has it; all in float where one is."""
+        grid = None if any(part.grid is None for part in parts) else parts[0].grid
+        moved = [self._moved(part, grid) for part in parts]
+        if any(part.grid != grid for part in moved):
+            raise BundleError("litert: tensors that are joined have different levels")
+        operator.inputs = [part.tensor for part in moved]
+        return self._result(operator, grid, signed=True)
+
+    def _result(self, operator: Any, grid: Grid | None, signed: bool) -> _Place:
+        """The operator as written, its result on levels of the grid."""
+        kind, made = self._kind(operator), int(operator.outputs[0])
         if grid is not None:
             operator.opcodeIndex = self._code(OPERATORS.CONV_2D if kind in CONVOLUTIONS else kind)
-            self._set_levels(self.graph.tensors[made], grid, signed=True)
+            self._set_levels(self.graph.tensors[made], grid, signed)
         self._written.append(operator)
-        return _Place(made, grid)
+        return _Place(made, grid, signed)
 
     def _moved(self, here: _Place, grid: Grid | None) -> _Place:
         """To signed levels of a grid, or to float; nothing where it is there already."""
@@ -205,6 +227,15 @@ class Int8File:
         for place, buffer in enumerate(self.model.buffers):
             if place not in used:
                 buffer.data = None
+
+
+def _grid_behind(graph: FloatGraph, plan: Plan, result: str) -> Grid:
+    """Of a convolution's result, or of what a fused activation makes of it: levels stop at its bounds by themselves."""
+    if result in plan.results or result in plan.inputs:
+        return plan.grid_of(result)
+    users = graph.users_of(result)
+    fused = len(users) == 1 and users[0].op_type in FUSED
+    return plan.grid_of(users[0].output[0]) if fused else BYTES
 
 
 def _parameters(scale: Sequence[float] | NDArray[Any], zero: Sequence[int] | NDArray[Any]) -> Any:

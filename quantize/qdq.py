@@ -84,17 +84,21 @@ class _Writer:
             return
         if result in self.layers:
             yield from self._weights(node, self.layers[result])
-        self._take_dequantised(node, result in self.layers)
+        self._take_dequantised(node, result in self.layers, result in self.plan.inputs)
         yield node
         grid = self.plan.results.get(result) or self.plan.inputs.get(result)
         if grid is not None:
             yield from self._pair(result, grid)
 
-    def _take_dequantised(self, node: onnx.NodeProto, is_layer: bool) -> None:
-        """Quantised layers take their inputs behind the grid; everything takes results and tables behind theirs."""
+    def _take_dequantised(self, node: onnx.NodeProto, is_layer: bool, has_grid: bool) -> None:
+        """Quantised layers take their inputs behind the grid, and so do those that join what layers take.
+
+        Everything takes results and tables behind theirs.
+        """
         for at, name in enumerate(node.input):
             behind = name in self.plan.results or name in self.plan.lookups
-            if behind or (is_layer and at == 0 and name in self.plan.inputs):
+            taken = (is_layer and at == 0) or (has_grid and node.op_type == "Concat")
+            if behind or (taken and name in self.plan.inputs):
                 node.input[at] = dequantised(name)
 
     def _pair(self, tensor: str, grid: Grid) -> Iterator[onnx.NodeProto]:

@@ -54,6 +54,18 @@ def _shuffle(values: torch.Tensor, node: onnx.NodeProto) -> torch.Tensor:
     return functional.pixel_shuffle(values, int(given["blocksize"]))
 
 
+def _slice(
+    values: torch.Tensor, starts: torch.Tensor, ends: torch.Tensor, axes: torch.Tensor, *steps: Any
+) -> torch.Tensor:
+    if any(int(step) != 1 for each in steps for step in each):
+        raise BundleError("QAT: a Slice with steps; use --method calibrated")
+    for start, end, axis in zip(starts.tolist(), ends.tolist(), axes.tolist(), strict=True):
+        count = values.shape[axis]
+        first, last = (min(max(at + count if at < 0 else at, 0), count) for at in (start, end))
+        values = values.narrow(axis, first, last - first)
+    return values
+
+
 OPERATORS: dict[str, Operator] = {
     "Tanh": lambda node, x: torch.tanh(x),
     "Sigmoid": lambda node, x: torch.sigmoid(x),
@@ -66,6 +78,8 @@ OPERATORS: dict[str, Operator] = {
     "Mul": lambda node, x, y: x * y,
     "Identity": lambda node, x: x,
     "DepthToSpace": lambda node, x: _shuffle(x, node),
+    "Concat": lambda node, *parts: torch.cat(parts, dim=int(attributes(node)["axis"])),
+    "Slice": lambda node, x, *bounds: _slice(x, *bounds),
 }
 
 

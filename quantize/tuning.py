@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from subpixel.errors import BadInputError
 from subpixel.quantize.calibration import Calibration, Group
 from subpixel.quantize.graph import FloatGraph, Floats, Layer, serialised, tensors
-from subpixel.quantize.grid import PARTS, Grid, Range, asymmetric, behind_sigmoid, cut, least_error, symmetric
+from subpixel.quantize.grid import PARTS, STEPS, Grid, Range, asymmetric, behind_sigmoid, cut, least_error, symmetric
 from subpixel.quantize.qdq import Plan, dequantised, quantised_graph
 from subpixel.quantize.rounding import Moments, Rounded, calibrated, nearest
 
@@ -67,17 +67,35 @@ def plan_for(graph: FloatGraph, used: Calibration, scheme: Scheme, rounding: Rou
 def grids_for(graph: FloatGraph, used: Calibration, scheme: Scheme) -> Plan:
     """The plan without weights."""
     layers = scheme.layers(graph)
-    sources = sorted({layer.source for layer in layers} - {graph.source})
+    sources = _quantised_tensors(graph, layers)
     results = _integer_results(graph, layers) if scheme.integer_results else []
     seen = _seen(graph, [*sources, *results], used)
     make = symmetric if scheme.signed else asymmetric
-    inputs = {name: least_error(cut(seen[name].range, make), seen[name].values) for name in sources}
+    inputs = {name: least_error(_choices(graph, name, seen[name], make), seen[name].values) for name in sources}
+    inputs |= {part: inputs[name] for name in sources for part in _joined_parts(graph, name)}
     if scheme.signed and any(layer.source == graph.source for layer in layers):
         inputs[graph.source] = symmetric(Range(0.0, 1.0))
     before = {name: _before(graph, name, seen[name]) for name in results}
     lookups = frozenset(name for name in sources if _is_lookup(graph, name, before))
     inputs |= {name: scheme.tanh or _table(seen[name]) for name in lookups}
     return Plan({}, inputs, before, lookups)
+
+
+def _quantised_tensors(graph: FloatGraph, layers: tuple[Layer, ...]) -> list[str]:
+    """What layers take, apart from the frame itself, which has levels."""
+    return sorted({layer.source for layer in layers} - {graph.source})
+
+
+def _joined_parts(graph: FloatGraph, tensor: str) -> list[str]:
+    """Tensors that are put beside each other in one that layers take: they share its grid, and nothing is converted."""
+    return graph.parts_of(tensor) if graph.maker_of(tensor) == "Concat" and graph.level_of(tensor) is None else []
+
+
+def _choices(graph: FloatGraph, tensor: str, seen: _Seen, make: Callable[[Range], Grid]) -> list[Grid]:
+    """One where the tensor holds the frame's levels, or some of its parts do: theirs. Else parts of what was seen."""
+    steps = [graph.level_of(part) for part in (tensor, *_joined_parts(graph, tensor))]
+    tops = [step * STEPS for step in steps if step is not None]
+    return [make(Range(0.0, max(tops)))] if tops else cut(seen.range, make)
 
 
 @dataclass(frozen=True)
@@ -142,7 +160,7 @@ def _unit(frames: NDArray[np.uint8]) -> Floats:
 def rounded(graph: FloatGraph, layer: Layer, plan: Plan, groups: tuple[Group, ...], rounding: Rounding) -> Rounded:
     """One layer's weights. Calibrated: on what the layers before it give when they are quantised."""
     rows = layer.weights.reshape(len(layer.weights), -1).astype(np.float64)
-    if rounding == "nearest" or layer.group != 1:
+    if rounding == "nearest" or layer.group != 1 or graph.level_of(layer.result) is not None:
         return nearest(rows, layer.bias.astype(np.float64))
     source = layer.source if _is_exact(layer, graph, plan) else dequantised(layer.source)
     so_far = serialised(quantised_graph(graph, plan, also=(source,)))
