@@ -6,7 +6,7 @@ import csv
 import shlex
 import subprocess
 import sys
-from dataclasses import replace
+from dataclasses import fields, replace
 from pathlib import Path
 
 import numpy as np
@@ -19,12 +19,14 @@ torch = pytest.importorskip("torch", reason="training needs torch")
 from subpixel.cli.console import Output  # noqa: E402
 from subpixel.errors import BadInputError, NotFoundError  # noqa: E402
 from subpixel.models import training  # noqa: E402
+from subpixel.models.adversarial_cli import AdversarialChoice, trainer_for  # noqa: E402
 from subpixel.models.card import card_of  # noqa: E402
 from subpixel.models.cli import source_of, train  # noqa: E402
 from subpixel.models.patches import PatchSource, image_files, load_pairs  # noqa: E402
 from subpixel.models.recipe import Recipe  # noqa: E402
 from subpixel.models.registry import architecture, trained, trained_names  # noqa: E402
 
+ROOT = Path(__file__).parents[2]
 SMALL_NET = 100_000  # parameters; of a larger net ten steps are enough
 SMALL = Recipe(steps=12, batch=2, patch_px=12, seed=3, precision="fp32", warmup=4)
 
@@ -163,7 +165,10 @@ def test_the_first_steps_of_the_cards_command_come_again(name: str, eval_data: P
                     precision=options["precision"], threads=options["threads"])  # fmt: skip
     chosen = architecture(options["name"])
     source = source_of(chosen, options["data"], options["scale"], recipe, Output(quiet=True))
-    it = training.Trainer(chosen, options["scale"], recipe, source, tmp_path)
+    choice = AdversarialChoice(**{field.name: options[field.name] for field in fields(AdversarialChoice)})
+    it = trainer_for(chosen, options["scale"], recipe, source, tmp_path, "cpu", choice)
+    if options["init"] is not None:  # other committed weights
+        it.start_from(ROOT / options["init"])
     small = sum(parameter.numel() for parameter in it.net.parameters()) < SMALL_NET
     losses = [it.step() for _ in record.first_losses[: None if small else 10]]
     assert len(losses) == (training.KEPT_FIRST_LOSSES if small else 10)
