@@ -69,9 +69,14 @@ class EnhanceNet(nn.Module):
         return result
 
     def training_loss(self, lr: torch.Tensor, hr: torch.Tensor, weight: torch.Tensor) -> torch.Tensor:
-        """Mean squared error of Y and of RGB; ``weight`` is not used."""
-        fault = self.forward(lr).float() - hr
-        return LUMA_SHARE * luma_of(fault).square().mean() + (1 - LUMA_SHARE) * fault.square().mean()
+        """``pixel_loss``; ``weight`` is not used."""
+        return pixel_loss(self.forward(lr).float(), hr)
+
+
+def pixel_loss(sr: torch.Tensor, hr: torch.Tensor) -> torch.Tensor:
+    """Mean squared error of Y and of RGB, of images ``[N, 3, H, W]``."""
+    fault = sr - hr
+    return LUMA_SHARE * luma_of(fault).square().mean() + (1 - LUMA_SHARE) * fault.square().mean()
 
 
 def _convolution(given: int, wanted: int) -> nn.Conv2d:
