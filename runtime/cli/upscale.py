@@ -30,6 +30,7 @@ Examples:
   subpixel upscale clip.mp4 clip-x3.mp4
   subpixel upscale old.mkv new.mkv --to 1080p --encoder libx265 --encoder-option crf=22
   subpixel upscale clip.mp4 look.mp4 --preview 3s --compare
+  subpixel upscale clip.mp4 live.mp4 --fps 30
   subpixel upscale photo.png photo-x3.png
 """
 
@@ -60,6 +61,8 @@ OPTIONS = (
         show_default=True,
         help="Interlaced frames to whole ones by bwdif: those that say they are, all, or none.",
     ),
+    _option("--fps", type=float, help="Frames come at this pace and are given by their deadline, two frames later."),
+    _option("--rung", "rungs", multiple=True, help="With --fps: a faster model to fall back to, beside bicubic."),
     _option("--drop-unsupported", is_flag=True, help="Leave out streams that OUT's container can't hold."),
     overwrite_option,
     json_option,

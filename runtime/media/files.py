@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from contextlib import ExitStack
 from pathlib import Path
 
 import subpixel
+from subpixel.catalogue import shipped_names
 from subpixel.errors import BadInputError
 from subpixel.media import images
 from subpixel.media.containers import CONTAINERS
@@ -16,6 +18,7 @@ from subpixel.media.receipt import VideoReport
 from subpixel.media.video import Progress, run_plan, silent
 from subpixel.model import Model
 
+FAST_FAMILIES = ("edge-fast", "edge")
 VIDEO_SUFFIXES = tuple(suffix for container in CONTAINERS for suffix in container.suffixes)
 
 
@@ -47,7 +50,14 @@ def upscale_file(
     check_paths(source, target, options.overwrite)
     info = probe(source)
     with _Opened(model, options, info.video.size) as opened:
-        return run_plan(make_plan(source, target, opened.scale, options, info), opened, progress)
+        plan = make_plan(source, target, opened.scale, options, info)
+        if options.fps is None:
+            return run_plan(plan, opened, progress)
+        with ExitStack() as stack:
+            width, height = info.video.size
+            names = options.rungs or shipped_rungs(opened)
+            below = [stack.enter_context(_opened(name, options, (height, width))) for name in names]
+            return run_plan(plan, opened, progress, below)
 
 
 def _is_still(source: Path, target: Path) -> bool:
@@ -61,7 +71,7 @@ def _is_still(source: Path, target: Path) -> bool:
 def _upscale_still(source: Path, target: Path, options: UpscaleOptions, model: Model | None) -> ImageReport:
     if target.suffix.lower() in VIDEO_SUFFIXES:
         raise BadInputError(f"{source} is a picture, {target.name} would be a video; give it a picture's suffix")
-    for name in ("preview_seconds", "encoder"):
+    for name in ("preview_seconds", "encoder", "fps"):
         if getattr(options, name):
             raise BadInputError(f"--{name.partition('_')[0]} is for videos, and {source} is a picture; leave it out")
     images.check_paths(source, target, options.overwrite)
@@ -69,6 +79,19 @@ def _upscale_still(source: Path, target: Path, options: UpscaleOptions, model: M
     wanted = options.size.resolve(*size) if options.size else None
     with _Opened(model, options, size) as opened:
         return upscale_image(opened, source, target, ImageOptions(wanted, options.compare, options.overwrite))
+
+
+def shipped_rungs(model: Model) -> list[str]:
+    """Our own fast nets of the model's factor, where they are shipped."""
+    found = (f"{family}-x{model.scale}" for family in FAST_FAMILIES)
+    return [name for name in found if name in shipped_names() and name != model.spec.name]
+
+
+def _opened(name: str, options: UpscaleOptions, frame_size: tuple[int, int]) -> Model:
+    return subpixel.open(
+        name, engine=options.engine, device=options.device, precision=options.precision, threads=options.threads,
+        fallback=options.fallback, tune=options.tune, frame_size=frame_size,
+    )  # fmt: skip
 
 
 class _Opened:
@@ -83,10 +106,7 @@ class _Opened:
             return self._given
         options, (width, height) = self._options, self._size
         name = choose_model(options, self._size)
-        self._model = subpixel.open(
-            name, engine=options.engine, device=options.device, precision=options.precision, threads=options.threads,
-            fallback=options.fallback, tune=options.tune, frame_size=(height, width),
-        )  # fmt: skip
+        self._model = _opened(name, options, (height, width))
         check_scale(name, self._model.scale, options)
         return self._model
 

@@ -13,6 +13,7 @@ from subpixel.errors import BadInputError
 from subpixel.media.size import SizeWish
 
 Deinterlace = Literal["auto", "on", "off"]
+MOST_FPS = 1000
 UNITS = {"ms": Fraction(1, 1000), "s": Fraction(1), "": Fraction(1), "m": Fraction(60), "min": Fraction(60)}
 
 
@@ -24,7 +25,9 @@ class UpscaleOptions:
     the model must have; ``size``: another result size, reached by an exact resize after the model; ``compare``: bicubic
     at the left, the model at the right. Of videos only: ``preview_seconds`` (only the beginning), ``encoder`` and
     ``encoder_options`` (FFmpeg's names), ``deinterlace``, ``drop_unsupported`` (leave out streams that the new
-    container can't hold, instead of refusing). ``threads``: of the model and of the codecs, 0 leaves it to them.
+    container can't hold, instead of refusing), ``fps`` (frames come at that pace, and each is made larger by its
+    deadline: by the model, by one of ``rungs``, by bicubic). ``threads``: of the model and of the codecs, 0 leaves it
+    to them.
     """
 
     model: str | None = None
@@ -43,6 +46,16 @@ class UpscaleOptions:
     encoder_options: tuple[tuple[str, str], ...] = ()
     deinterlace: Deinterlace = "auto"
     drop_unsupported: bool = False
+    fps: float | None = None
+    rungs: tuple[str, ...] = ()
+
+    def __post_init__(self) -> None:
+        if self.fps is not None and not 0 < self.fps <= MOST_FPS:
+            raise BadInputError(f"--fps: found {self.fps}, needed more than 0 and at most {MOST_FPS}")
+        if self.rungs and self.fps is None:
+            raise BadInputError("--rung names a model for frames that would be late, which only --fps has; add it")
+        if self.fps is not None and self.compare:
+            raise BadInputError("--compare shows bicubic beside the model, and with --fps they take turns; choose one")
 
     @property
     def named_model(self) -> str:

@@ -45,7 +45,7 @@ class Clock:
 
 @dataclass
 class Pipeline:
-    """Everything a run needs, each part used by one thread only."""
+    """Everything a run needs, each part used by one thread only. ``pace`` is called before a frame is handed on."""
 
     reader: Reader
     deinterlacer: Deinterlacer
@@ -53,6 +53,7 @@ class Pipeline:
     enlarger: Enlarger
     writer: Writer
     progress: Callable[[int], None]
+    pace: Callable[[], None] | None = None
 
     def run(self) -> tuple[int, Clock]:
         """Work through the file; gives the number of frames and the times."""
@@ -120,6 +121,8 @@ class Pipeline:
         for frame in frames:
             with self.clock.on("chroma"):
                 prepared = self.preparer(frame)
+            if self.pace is not None:
+                self.pace()
             self._decoded.put(prepared, self._frame_bytes)
 
     def _enlarge(self) -> int:

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from subpixel.engines.base import Receipt
+from subpixel.governor import Timeliness
 from subpixel.media.streams import Fate
 
 
@@ -27,7 +28,8 @@ class VideoReport:
     each; ``notes``: what was assumed and converted; ``lost``: what is missing, empty when the work is complete.
     ``window``: frames that the model looks at for each one, of which ``latency_frames`` come after it and so have to be
     waited for; ``scene_cuts``: the frames, counted from 0, that begin a new scene, looked for only by models to which
-    it matters; ``state_resets``: how often a recurrent model began anew, the beginning counted.
+    it matters; ``state_resets``: how often a recurrent model began anew, the beginning counted; ``deadline``: how it
+    was kept, where there was one.
     """
 
     source: str
@@ -50,6 +52,7 @@ class VideoReport:
     latency_frames: int = 0
     scene_cuts: tuple[int, ...] = ()
     state_resets: int = 0
+    deadline: Timeliness | None = None
 
     @property
     def fps(self) -> float:
@@ -62,6 +65,8 @@ class VideoReport:
         yield f"  model     {self.model} by {describe(self.receipt)}"
         if self.window > 1 or self.state_resets:
             yield f"  window    {self._window()}"
+        if self.deadline is not None:
+            yield f"  deadline  {self.deadline.line()}"
         yield f"  encoder   {self.encoder}, {self.pixel_format}"
         times = self.stage_ms
         yield (

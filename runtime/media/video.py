@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from fractions import Fraction
@@ -15,10 +15,12 @@ from av.error import FFmpegError
 from numpy.typing import NDArray
 
 from subpixel.errors import BadInputError
+from subpixel.governor import Timeliness
 from subpixel.media.deinterlace import Deinterlacer
 from subpixel.media.enlarge import Enlarger, LumaEnlarger, Preparer, Seen
 from subpixel.media.enlarge_rgb import Coding, RgbEnlarger
 from subpixel.media.enlarge_windows import WindowEnlarger
+from subpixel.media.live import LiveEnlarger, in_order, refuse_unfit
 from subpixel.media.luma import LumaCode
 from subpixel.media.options import UpscaleOptions
 from subpixel.media.pipeline import Clock, Pipeline
@@ -50,11 +52,12 @@ def upscale_video(
     return run_plan(make_plan(source, target, model.scale, options or UpscaleOptions()), model, progress)
 
 
-def run_plan(plan: Plan, model: Model, progress: Progress = silent) -> VideoReport:
-    """Do what was planned."""
+def run_plan(plan: Plan, model: Model, progress: Progress = silent, below: Sequence[Model] = ()) -> VideoReport:
+    """Do what was planned. ``below``: with ``fps``, faster models for frames that ``model`` would be late with."""
     video, options = plan.source.video, plan.options
     writer = Writer(plan.target, plan.container, plan.encoding, video)
-    deinterlacer, enlarger = Deinterlacer(options.deinterlace, video.time_base), enlarger_for(model, plan)
+    deinterlacer = Deinterlacer(options.deinterlace, video.time_base)
+    enlarger = enlarger_for(model, plan) if options.fps is None else live_enlarger((*below, model), plan, options.fps)
     with open_input(plan.source.path) as container:
         kept = frozenset(fate.stream.index for fate in plan.fates if fate.action in ("copy", "convert"))
         reader = Reader(container, video, kept, options.preview_seconds, options.threads)
@@ -70,11 +73,13 @@ def run_plan(plan: Plan, model: Model, progress: Progress = silent) -> VideoRepo
                 enlarger,
                 writer,
                 lambda done: progress(done, expected),
+                enlarger.pace.wait if isinstance(enlarger, LiveEnlarger) else None,
             ).run()
             seconds = time.perf_counter() - started
             notes = (*plan.notes, *_findings(plan, reader.losses, deinterlacer.count, writer.path))
             writer.publish()
-    return _report(plan, model, Done(count, clock, seconds, reader.losses, notes, enlarger.seen))
+    in_time = enlarger.kept if isinstance(enlarger, LiveEnlarger) else None
+    return _report(plan, model, Done(count, clock, seconds, reader.losses, notes, enlarger.seen, in_time))
 
 
 def enlarger_for(model: Model, plan: Plan) -> Enlarger:
@@ -84,6 +89,17 @@ def enlarger_for(model: Model, plan: Plan) -> Enlarger:
         return RgbEnlarger(model, Coding(video.working_format, video.tags, video.siting.name), compare)
     luma = LumaEnlarger(model, video.working_format, video.tags, compare)
     return WindowEnlarger(model, luma) if model.spec.takes_windows else luma
+
+
+def live_enlarger(models: Sequence[Model], plan: Plan, fps: float) -> LiveEnlarger:
+    """Bicubic and these models in turns, the fastest first. Raises ``BadInputError`` for models that can't be rungs."""
+    refuse_unfit(models)
+    video, (width, height) = plan.source.video, plan.source.video.size
+    rungs = [
+        (model.spec.name, expected, LumaEnlarger(model, video.working_format, video.tags))
+        for model, expected in in_order(models, (height, width))
+    ]
+    return LiveEnlarger(rungs, fps)
 
 
 @dataclass(frozen=True)
@@ -96,6 +112,7 @@ class Done:
     losses: Losses
     notes: tuple[str, ...]
     seen: Seen
+    deadline: Timeliness | None
 
 
 @contextmanager
@@ -184,6 +201,7 @@ def _report(plan: Plan, model: Model, done: Done) -> VideoReport:
         latency_frames=model.spec.lookahead,
         scene_cuts=done.seen.scene_cuts,
         state_resets=done.seen.state_resets,
+        deadline=done.deadline,
     )
 
 
