@@ -18,6 +18,7 @@ from subpixel.frames import from_tensor, to_tensor
 from subpixel.quality.resize import resize, upscale
 from subpixel.quality.ycbcr import grey_from_luma, luma_from_planes, rgb_from_ycbcr, ycbcr_from_rgb
 from subpixel.spec import Array, Kind, ModelSpec
+from subpixel.stream import BICUBIC, Stream, bicubic
 from subpixel.windows import Clips, Window
 
 Pixels = TypeVar("Pixels", NDArray[np.uint8], NDArray[np.float32])
@@ -134,6 +135,26 @@ class Model:
         luma = self.upscale_window([still.luma for still in window.frames], window.starts_clip)
         image = window.centre.image
         return luma if image.ndim == 2 else self._coloured(luma, ycbcr_from_rgb(image)[..., 1:], image)
+
+    def stream(self, fps: float, rungs: Sequence[Model] = ()) -> Stream:
+        """Frames at a pace: ``push`` gives each by its deadline, two periods after it came, or drops it.
+
+        ``rungs``: faster models of the same factor, which stay the caller's, for when this one would be late; bicubic
+        is always below them. Raises ``BadInputError`` for a model of several frames and for a rung of another factor.
+
+        >>> import numpy as np, subpixel
+        >>> with subpixel.open("espcn-x2") as model:
+        ...     stream = model.stream(fps=5)
+        ...     stream.push(np.zeros((36, 64, 3), np.uint8)).shape
+        (72, 128, 3)
+        """
+        models = (*rungs, self)
+        for model in models:
+            if model.spec.takes_windows or model.scale != self.scale:
+                raise BadInputError(
+                    f"{model.spec.name} can't be a rung below {self.spec.name}; needed models of one frame and factor"
+                )
+        return Stream([(BICUBIC, bicubic(self.scale)), *((m.spec.name, m.upscale) for m in models)], fps)
 
     def upscale_window(self, frames: Sequence[Array], starts_clip: bool) -> Array:
         """The next frame of a clip: the luma planes ``[H, W]`` of its window, the oldest first, to ``[s H, s W]``."""

@@ -24,7 +24,7 @@ OWNERS = {
     "tensorrt_rtx": ("runtime/engines/tensorrt", "export/", "quantize/"),
     "cv2": ("runtime/classical/dense_flow",),
     "av": ("runtime/media/", "runtime/cli/", "models/", "quantize/", "devices/ffmpeg"),
-    "PIL": ("runtime/media/", "runtime/cli/", "runtime/gate_images", "models/", "quantize/"),
+    "PIL": ("runtime/media/", "runtime/cli/", "runtime/gate_images", "runtime/stream", "models/", "quantize/"),
 }
 
 
