@@ -60,7 +60,8 @@ class LiteRtTarget:
             block = shuffle_block(material.graph) if has_trunk else 1
             file = flat(ChannelsLast(material.net, spec, kind, block), fixed or traced_size(spec))
             file = with_shuffle(file, block) if has_trunk else file
-            file = with_symmetric_border(file, border_of(material.net)) if border_of(material.net) else file
+            border = border_of(material.net)
+            file = with_symmetric_border(file, border) if border else file
             file = finished(file, is_free=fixed is None)
         path = f"litert/model.fp32{suffix(kind, '.')}.tflite"
         return converted("litert", "fp32", kind, spec, {path: file}, "torch", axes="NHWC", shapes=fixed)

@@ -67,7 +67,7 @@ def plan_for(graph: FloatGraph, used: Calibration, scheme: Scheme, rounding: Rou
 def grids_for(graph: FloatGraph, used: Calibration, scheme: Scheme) -> Plan:
     """The plan without weights."""
     layers = scheme.layers(graph)
-    sources = _quantised_tensors(graph, layers)
+    sources = sorted({layer.source for layer in layers} - {graph.source})
     results = _integer_results(graph, layers) if scheme.integer_results else []
     seen = _seen(graph, [*sources, *results], used)
     make = symmetric if scheme.signed else asymmetric
@@ -79,11 +79,6 @@ def grids_for(graph: FloatGraph, used: Calibration, scheme: Scheme) -> Plan:
     lookups = frozenset(name for name in sources if _is_lookup(graph, name, before))
     inputs |= {name: scheme.tanh or _table(seen[name]) for name in lookups}
     return Plan({}, inputs, before, lookups)
-
-
-def _quantised_tensors(graph: FloatGraph, layers: tuple[Layer, ...]) -> list[str]:
-    """What layers take, apart from the frame itself, which has levels."""
-    return sorted({layer.source for layer in layers} - {graph.source})
 
 
 def _joined_parts(graph: FloatGraph, tensor: str) -> list[str]:

@@ -17,6 +17,7 @@ from subpixel.errors import BadInputError
 
 ATTACK, RELEASE = 0.5, 0.1  # how fast the load follows what is worse, and what is better, than it
 SPREAD = 2.0  # deviations of the load that the time left must hold too
+BICUBIC = "bicubic"  # the plainest rung's name
 LEARN, UNLEARN = 0.02, 0.01  # how fast a rung's correction follows what the load doesn't explain, and fades
 USED = 0.95  # share of the period that a rung may be expected to take
 CLIMB = 0.85  # and before it is climbed to
@@ -97,6 +98,11 @@ class Governor:
         """Nothing is measured while frames are dropped: the load is taken to pass."""
         self._load += RELEASE * (1.0 - self._load)
         self._deviation *= 1 - RELEASE
+
+
+def fastest_first(times_ms: Sequence[float]) -> list[int]:
+    """Which of these can be rungs, in their order: the last one is the best, and what is slower is of no use to it."""
+    return sorted((at for at in range(len(times_ms)) if times_ms[at] <= times_ms[-1]), key=lambda at: times_ms[at])
 
 
 @dataclass

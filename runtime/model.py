@@ -15,10 +15,11 @@ from subpixel.choice import Candidate, Wish, candidates
 from subpixel.engines.base import Engine, Receipt
 from subpixel.errors import BadInputError, BundleError, EngineError, SubpixelError
 from subpixel.frames import from_tensor, to_tensor
+from subpixel.governor import BICUBIC
 from subpixel.quality.resize import resize, upscale
 from subpixel.quality.ycbcr import grey_from_luma, luma_from_planes, rgb_from_ycbcr, ycbcr_from_rgb
 from subpixel.spec import Array, Kind, ModelSpec
-from subpixel.stream import BICUBIC, Stream, bicubic
+from subpixel.stream import Stream, bicubic
 from subpixel.windows import Clips, Window
 
 Pixels = TypeVar("Pixels", NDArray[np.uint8], NDArray[np.float32])

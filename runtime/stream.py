@@ -9,11 +9,10 @@ from functools import partial
 import numpy as np
 
 from subpixel.errors import BadInputError
-from subpixel.governor import Deadline, Timeliness
+from subpixel.governor import Deadline, Timeliness, fastest_first
 from subpixel.quality.resize import upscale
 from subpixel.spec import Array
 
-BICUBIC = "bicubic"
 WARM_UPS, TIMED = 1, 2
 
 Way = Callable[[Array], Array]
@@ -56,10 +55,10 @@ class Stream:
 
     def _timed(self, frame: Array) -> Deadline:
         times = [self._ms(way, frame) for _, way in self._ways]
-        usable = sorted(at for at in range(len(times)) if times[at] <= times[-1])
-        usable.sort(key=lambda at: times[at])
-        self._ways = [self._ways[at] for at in usable]
-        return Deadline([(self._ways[n][0], times[at]) for n, at in enumerate(usable)], self._fps, self._clock)
+        order = fastest_first(times)
+        rungs = [(self._ways[at][0], times[at]) for at in order]
+        self._ways = [self._ways[at] for at in order]
+        return Deadline(rungs, self._fps, self._clock)
 
     def _ms(self, way: Way, frame: Array) -> float:
         for _ in range(WARM_UPS):

@@ -11,11 +11,10 @@ from av.video.frame import VideoFrame
 
 from subpixel.choice import working_size
 from subpixel.errors import BadInputError
-from subpixel.governor import Deadline, Timeliness
+from subpixel.governor import BICUBIC, Deadline, Timeliness, fastest_first
 from subpixel.media.enlarge import LumaEnlarger, Prepared, Seen
 from subpixel.model import Model
 
-BICUBIC = "bicubic"
 BICUBIC_MS = 0.5  # it is there already, with the chroma
 RUNS = 3
 
@@ -99,5 +98,4 @@ def refuse_unfit(models: Sequence[Model]) -> None:
 def in_order(models: Sequence[Model], frame_size: tuple[int, int]) -> Iterator[tuple[Model, float]]:
     """Models and their times, the fastest first; what is slower than the last one, the model asked for, is left out."""
     times = [expected_ms(model, frame_size) for model in models]
-    usable = [(model, ms) for model, ms in zip(models, times, strict=True) if ms <= times[-1]]
-    yield from sorted(usable, key=lambda pair: pair[1])
+    yield from ((models[at], times[at]) for at in fastest_first(times))
