@@ -60,12 +60,20 @@ class Words:
 def words(chosen: Architecture, commands: Sequence[str]) -> Words:
     """Of a net trained by these commands."""
     return Words(
-        loss=LOSSES.get(chosen.name, PIXEL_LOSS),
+        loss=loss(chosen, commands),
         optimiser="SOAP for the net, Adam for the discriminator" if chosen.name in ADVERSARIAL else "SOAP",
         data=data_in_words(chosen, commands),
         curve=CLIP_CURVE if chosen.material == "clips" else SET5_CURVE,
         licence=licence(chosen, commands),
     )
+
+
+def loss(chosen: Architecture, commands: Sequence[str]) -> str:
+    """The loss of the stages, one of which may have asked for Charbonnier's."""
+    usual = LOSSES.get(chosen.name, PIXEL_LOSS)
+    if not any("--criterion charbonnier" in command for command in commands):
+        return usual
+    return f"{usual}; where the command says so, Charbonnier's in place of the square"
 
 
 def data_in_words(chosen: Architecture, commands: Sequence[str]) -> str:

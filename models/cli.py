@@ -23,7 +23,7 @@ from subpixel.models.colour_patches import ColourSource, colour_pairs, load_colo
 from subpixel.models.curve import write_curve
 from subpixel.models.evalsets import read_set, set_folder
 from subpixel.models.patches import PatchSource, ScalesSource, image_files, load_pairs
-from subpixel.models.recipe import Recipe, TrainPrecision
+from subpixel.models.recipe import Criterion, Recipe, TrainPrecision
 from subpixel.models.registry import architecture
 
 DEFAULTS = Recipe()
@@ -48,6 +48,8 @@ DEFAULTS = Recipe()
 @click.option("--seed", type=int, default=DEFAULTS.seed, show_default=True, help="Fixes weights and patches.")
 @click.option("--precision", type=click.Choice(get_args(TrainPrecision)), default="auto", show_default=True,
               help="The arithmetic; auto: bf16 where it is faster here.")  # fmt: skip
+@click.option("--criterion", type=click.Choice(get_args(Criterion)), default=DEFAULTS.criterion, show_default=True,
+              help="Loss of nets that have none of their own.")  # fmt: skip
 @click.option("--threads", type=int, default=DEFAULTS.threads, show_default=True, help="Of torch.")
 @click.option("--device", default="cpu", show_default=True, help="cpu, or cuda for an NVIDIA GPU.")
 @click.option(
@@ -58,7 +60,8 @@ DEFAULTS = Recipe()
 @json_option
 @quiet_option
 def train(name: str, scale: int, data: tuple[Path, ...], out: Path | None, init: Path | None, steps: int, batch: int,
-          patch: int, lr: float, seed: int, precision: TrainPrecision, threads: int, device: str, validate: str | None,
+          patch: int, lr: float, seed: int, precision: TrainPrecision, criterion: Criterion,
+          threads: int, device: str, validate: str | None,
           every: int, as_json: bool, quiet: bool, **adversarial: Any) -> None:  # fmt: skip
     """Train NAME. Interrupted by Ctrl-C it saves; the same command goes on where it stopped.
 
@@ -68,7 +71,8 @@ def train(name: str, scale: int, data: tuple[Path, ...], out: Path | None, init:
     output = Output(as_json, quiet)
     chosen = architecture(name)
     chosen.check_scale(scale)
-    recipe = Recipe(steps, batch, patch, lr, seed=seed, precision=precision, threads=threads)
+    recipe = Recipe(steps, batch, patch, lr, seed=seed, precision=precision, threads=threads,
+                    criterion=criterion)  # fmt: skip
     folder = out or Path("runs") / chosen.weights_name(scale)
     source = source_of(chosen, data, scale, recipe, output)
     trainer = trainer_for(chosen, scale, recipe, source, folder, device, AdversarialChoice(**adversarial))

@@ -9,11 +9,16 @@ from typing import Literal
 from subpixel.errors import BadInputError
 
 TrainPrecision = Literal["auto", "fp32", "bf16"]
+Criterion = Literal["mse", "charbonnier"]
 
 
 @dataclass(frozen=True)
 class Recipe:
-    """``lr`` rises over ``warmup`` steps, then falls to 1 % of itself by a cosine. Loss: mean squared error of luma."""
+    """``lr`` rises over ``warmup`` steps, then falls to 1 % of itself by a cosine.
+
+    ``criterion``: what is made of the pixels' errors by nets without a loss of their own: the mean of their squares, or
+    of Charbonnier's ``sqrt(error^2 + 1e-6)``, which leaves the few large ones less to say.
+    """
 
     steps: int = 20_000
     batch: int = 8
@@ -23,6 +28,7 @@ class Recipe:
     seed: int = 1
     precision: TrainPrecision = "auto"
     threads: int = 1
+    criterion: Criterion = "mse"
 
     def __post_init__(self) -> None:
         for name in ("steps", "batch", "patch_px", "threads"):

@@ -19,7 +19,8 @@ from subpixel.models.architecture import Architecture
 from subpixel.models.branches import folded_state, own_weights, widen
 from subpixel.models.interrupts import held_back
 from subpixel.models.patches import rim_weight
-from subpixel.models.recipe import Recipe
+from subpixel.models.perceptual import CHARBONNIER_EPS
+from subpixel.models.recipe import Criterion, Recipe
 from subpixel.models.soap import Soap
 from subpixel.quality.colour import luma
 from subpixel.quality.metrics import psnr_db
@@ -55,8 +56,9 @@ class Trainer:
     """One net, one recipe, one folder for what it leaves behind.
 
     A net may have ``initialise(lr)``, called once with a batch; ``inner()``, the convolutions that are trained as
-    ``branches``; and ``training_loss(lr, hr, weight)`` in place of the mean squared error, ``weight`` being
-    ``border_weight`` ``[s p, s p]``.
+    ``branches``; ``at_scale(lr, scale)``, where a batch has one of several scales; and
+    ``training_loss(lr, hr, weight)`` in place of the recipe's criterion, ``weight`` being ``border_weight``
+    ``[s p, s p]``.
     """
 
     def __init__(
@@ -96,9 +98,10 @@ class Trainer:
             own: LossOfNet | None = getattr(self.net, "training_loss", None)
             if own is not None:
                 return own(lr, hr, self.weight)
-            sr = self.net(lr)
-        loss: torch.Tensor = (self.weight * (sr.float() - hr).square()).mean()
-        return loss
+            at_scale = getattr(self.net, "at_scale", None)
+            sr = at_scale(lr, hr.shape[-1] // lr.shape[-1]) if at_scale else self.net(lr)
+        weight = torch.ones(()) if at_scale else self.weight  # such a net sees all of a patch anywhere
+        return pixel_loss(sr.float() - hr, weight.to(hr.device), self.recipe.criterion)
 
     def _count(self, loss: float, seconds: float) -> float:
         progress = self.progress
@@ -210,6 +213,13 @@ def run(trainer: Trainer, validate: Callable[[nn.Module], float], every: int) ->
             yield trainer.progress
     finally:
         trainer.save()
+
+
+def pixel_loss(fault: torch.Tensor, weight: torch.Tensor, criterion: Criterion) -> torch.Tensor:
+    """The weighted mean of an error ``[N, 1, H, W]`` as the criterion sees it; ``weight``: of the pixels, mean 1."""
+    if criterion == "charbonnier":
+        return (weight * torch.sqrt(fault.square() + CHARBONNIER_EPS**2)).mean()
+    return (weight * fault.square()).mean()
 
 
 def border_weight(patch_px: int, radius_px: int, scale: int) -> torch.Tensor:

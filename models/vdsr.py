@@ -22,11 +22,10 @@ class Vdsr(ResidualStack):
     def __init__(self, scale: int) -> None:
         super().__init__(scale, LAYERS)
 
-    def training_loss(self, lr: torch.Tensor, hr: torch.Tensor, weight: torch.Tensor) -> torch.Tensor:
-        """Mean squared error at whichever scale the batch has; ``weight`` is not used, the field is the whole patch."""
-        enlarged = BicubicEnlarge(hr.shape[-1] // lr.shape[-1]).to(lr.device)(lr)
-        loss: torch.Tensor = (enlarged + self.residual(enlarged).float() - hr).square().mean()
-        return loss
+    def at_scale(self, lr: torch.Tensor, scale: int) -> torch.Tensor:
+        """``forward`` at whichever scale a training batch has."""
+        enlarged: torch.Tensor = BicubicEnlarge(scale).to(lr.device)(lr)
+        return enlarged + self.residual(enlarged).float()
 
 
 VDSR = Architecture(

@@ -125,6 +125,11 @@ def test_material_is_told_in_words() -> None:
     assert (listing(["a"]), listing(["a", "b", "c"])) == ("a", "a, b and c")
 
 
+def test_a_stage_with_another_criterion_is_told() -> None:
+    said = words(architecture("srcnn"), [COMMAND, f"{COMMAND} --criterion charbonnier"]).loss
+    assert said.endswith("Charbonnier's in place of the square")
+
+
 def test_losses_are_told_of_nets_that_there_are() -> None:
     assert set(LOSSES) <= set(ARCHITECTURES)
 

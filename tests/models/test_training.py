@@ -89,6 +89,24 @@ def test_other_weights_are_taken_over_where_they_fit(photos: Path, tmp_path: Pat
         second.start_from(tmp_path / "none.safetensors")
 
 
+def test_the_criterion_is_its_formula() -> None:
+    fault, weight = torch.tensor([[0.3, -0.4]]), torch.tensor([[0.5, 1.5]])
+    assert float(training.pixel_loss(fault, weight, "mse")) == pytest.approx((0.5 * 0.09 + 1.5 * 0.16) / 2)
+    assert float(training.pixel_loss(fault, weight, "charbonnier")) == pytest.approx(
+        (0.5 * 0.3 + 1.5 * 0.4) / 2, rel=1e-4
+    )
+
+
+def test_a_net_of_many_scales_is_trained_by_the_criterion(photos: Path, tmp_path: Path) -> None:
+    losses = []
+    for criterion in ("mse", "charbonnier"):
+        recipe = replace(SMALL, criterion=criterion)
+        pairs = load_pairs(image_files([photos]), 2, recipe.patch_px)
+        source = PatchSource([pairs], 2, recipe.patch_px, recipe.seed)
+        losses.append(training.Trainer(architecture("vdsr"), 3, recipe, source, tmp_path).step())
+    assert losses[0] < losses[1] < 1
+
+
 def test_training_lowers_the_loss(photos: Path, tmp_path: Path) -> None:
     losses = finish(trainer(photos, tmp_path, replace(SMALL, steps=60)))
     assert np.mean(losses[-10:]) < 0.5 * np.mean(losses[:5])
@@ -162,7 +180,8 @@ def test_the_first_steps_of_the_cards_command_come_again(name: str, eval_data: P
     assert command[:2] == ["subpixel", "train"]
     options = train.make_context("train", command[2:]).params
     recipe = Recipe(options["steps"], options["batch"], options["patch"], options["lr"], seed=options["seed"],
-                    precision=options["precision"], threads=options["threads"])  # fmt: skip
+                    precision=options["precision"], threads=options["threads"],
+                    criterion=options["criterion"])  # fmt: skip
     chosen = architecture(options["name"])
     source = source_of(chosen, options["data"], options["scale"], recipe, Output(quiet=True))
     choice = AdversarialChoice(**{field.name: options[field.name] for field in fields(AdversarialChoice)})
