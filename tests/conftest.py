@@ -82,7 +82,20 @@ def cache_folder(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
 def toy_nets(require: Callable[[str], None]) -> Any:
     """The module ``toy_nets``: real ONNX nets of several frames, with a state, in colour, whose results are known."""
     require("onnx")
-    source = importlib.util.spec_from_file_location("toy_nets", Path(__file__).with_name("toy_nets.py"))
+    return _beside("toy_nets")
+
+
+@pytest.fixture(scope="session")
+def edge_nets(require: Callable[[str], None]) -> Any:
+    """The module ``edge_nets``: a small net of the edge family and its bundle."""
+    require("torch")
+    require("onnx")
+    return _beside("edge_nets")
+
+
+def _beside(name: str) -> Any:
+    """A module that lies beside this file."""
+    source = importlib.util.spec_from_file_location(name, Path(__file__).with_name(f"{name}.py"))
     assert source is not None and source.loader is not None
     module = importlib.util.module_from_spec(source)
     sys.modules[source.name] = module  # dataclasses look their module up

@@ -1,0 +1,77 @@
+"""int8 of nets that join tensors: features and plane meet in one convolution, so both stand on one grid of levels."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import pytest
+
+from subpixel.bundle import Bundle
+from subpixel.choice import Candidate
+from subpixel.engines.base import Request
+from subpixel.engines.table import engine_row
+from subpixel.evidence import evidence_of
+from subpixel.export.driver import add_variant
+from subpixel.export.targets import target
+from subpixel.quantize.calibration import Calibration
+from subpixel.quantize.driver import Options, add_int8
+from subpixel.quantize.grid import Grid
+from subpixel.quantize.targets import Material, quantiser
+from subpixel.quantize.tuning import plan_for
+from subpixel.spec import LR, SR
+
+Require = Callable[[str], None]
+NEEDED: dict[str, tuple[str, ...]] = {
+    "onnxruntime": (),
+    "openvino": ("openvino",),
+    "litert": ("litert", "litert_torch", "ai_edge_quantizer"),
+}
+IDS = {"onnxruntime": "onnx-int8-u8", "openvino": "openvino-int8-u8", "litert": "litert-int8-u8"}
+LEVEL = 6 / 255  # of a frame's byte in a tensor that lies in [0, 6]
+
+
+@pytest.fixture(scope="module")
+def bundle(edge_nets: Any) -> Bundle:
+    made: Bundle = edge_nets.edge_bundle(edge_nets.learnt_net())
+    return made
+
+
+def test_what_is_joined_and_the_frame_s_plane_have_the_levels_of_the_frame(bundle: Bundle, used: Calibration) -> None:
+    material = Material(bundle, used)
+    (scheme,) = {recipe.scheme for recipe in quantiser("onnxruntime").recipes[:1]}
+    plan = plan_for(material.graph, used, scheme, "nearest", lambda layer: None)
+    last = material.graph.layers[-1].source
+    parts = material.graph.parts_of(last)
+    assert material.graph.maker_of(last) == "Concat"
+    assert len(parts) == 2
+    assert {plan.inputs[name] for name in (last, *parts)} == {Grid(LEVEL, 0, "uint8")}
+
+
+@pytest.mark.parametrize("name", NEEDED)
+def test_the_int8_net_stays_within_a_level_or_two_of_the_float_net(
+    name: str, bundle: Bundle, edge_nets: Any, used: Calibration, require: Require
+) -> None:
+    for package in NEEDED[name]:
+        require(package)
+    if name == "litert":
+        bundle = add_variant(bundle, target("litert"), edge_nets.learnt_net())
+    made = add_int8(bundle, name, used, Options())
+    variant = made.manifest.variant(IDS[name])
+    evidence = evidence_of(made, variant)
+    assert evidence is not None
+    assert [str(v) for v in evidence.verdicts if not v] == []
+    frame = used.frames[0][:, :, :, None] if variant.inputs[0].axes == "NHWC" else used.frames[0][None]
+    found = run(made, name, IDS[name], frame.reshape(1, *frame.shape[-3:]))
+    wanted = run(made, "onnxruntime", "onnx-fp32-u8", used.frames[0].reshape(1, 1, *used.frames[0].shape[-2:]))
+    off = np.abs(found.astype(int) - wanted.astype(int))
+    assert off.mean() < 0.6
+    assert np.quantile(off, 0.999) <= 2
+
+
+def run(bundle: Bundle, engine: str, id: str, frame: Any) -> Any:
+    opened = Candidate(engine_row(engine), bundle, bundle.manifest.variant(id), Request()).open()
+    result = np.squeeze(opened.run({LR: np.ascontiguousarray(frame)})[SR]).copy()
+    opened.close()
+    return result
