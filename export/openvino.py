@@ -32,7 +32,7 @@ class OpenVinoTarget:
         return tuple(self._variant(material, kind) for kind in ("float", "u8"))
 
     def _variant(self, material: Material, kind: Kind) -> Converted:
-        model = material.reference if kind == "float" else as_u8(material.reference)
+        model = material.reference if kind == "float" else as_u8(material.reference, "openvino")
         stem = f"openvino/model.fp32{suffix(kind, '.')}"
         with faults_as(BundleError, f"openvino {ov.__version__} can't convert {material.spec.name}"):
             text, weights = intermediate(model)

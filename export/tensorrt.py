@@ -51,7 +51,7 @@ def _variant(material: Material, precision: str, kind: Kind) -> Converted:
     else:
         path = f"tensorrt/model.{precision}{suffix(kind, '.')}.onnx"
         model = as_half(material.reference) if precision == "fp16" else material.reference
-        model = as_u8(model, shuffle_bytes=False) if kind == "u8" else model
+        model = as_u8(model, "tensorrt") if kind == "u8" else model
     return converted("tensorrt", precision, kind, spec, {path: model}, "onnx", needs=("nvidia gpu",))
 
 

@@ -13,6 +13,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import cache
+from itertools import pairwise
 
 import numpy as np
 import torch
@@ -29,10 +30,18 @@ TOP = 6.0  # ReLU6's bound
 
 @dataclass(frozen=True)
 class Shape:
-    """``layers``: convolutions before the last one, each of ``channels``."""
+    """``layers``: convolutions before the last one, each of ``channels``.
+
+    The last of them has four fewer: with the plane beside them they fill the same registers.
+    """
 
     channels: int
     layers: int
+
+    @property
+    def widths(self) -> tuple[int, ...]:
+        """Of every tensor from the plane on."""
+        return (BLOCK**2, *[self.channels] * (self.layers - 1), self.channels - BLOCK**2)
 
 
 class Edge(nn.Module):
@@ -47,9 +56,8 @@ class Edge(nn.Module):
         super().__init__()
         self.scale = scale
         self.register_buffer("cells", TOP * torch.eye(BLOCK**2).reshape(-1, 1, BLOCK, BLOCK), persistent=False)
-        given = [BLOCK**2] + [shape.channels] * (shape.layers - 1)
-        self.features = nn.ModuleList(nn.Conv2d(count, shape.channels, 3, padding=1) for count in given)
-        self.last = nn.Conv2d(shape.channels + BLOCK**2, (BLOCK * scale) ** 2, 3)
+        self.features = nn.ModuleList(nn.Conv2d(*counts, 3, padding=1) for counts in pairwise(shape.widths))
+        self.last = nn.Conv2d(shape.channels, (BLOCK * scale) ** 2, 3)
         self.relu = nn.ReLU6()
         self.shuffle = nn.PixelShuffle(BLOCK * scale)
 

@@ -16,6 +16,7 @@ from subpixel.bundle import Bundle, file_record
 from subpixel.errors import BadInputError, BundleError, NotFoundError
 from subpixel.evidence import Evidence, evidence_of, is_trusted
 from subpixel.export.driver import add_variant
+from subpixel.export.graph import as_u8
 from subpixel.export.openvino import intermediate
 from subpixel.export.parity import UNLIKE_EXPORT
 from subpixel.export.rebuild import rebuilt, rebuilt_or_none
@@ -139,7 +140,7 @@ def test_tensorrt_in_fp32_is_the_reference_file_itself(tensorrt_bundle: Bundle) 
 
 def test_what_tensorrt_cannot_build_is_refused_with_its_words(exported: Bundle, require: Callable[[str], None]) -> None:
     require("tensorrt_rtx")
-    bytes_through_the_shuffle = exported.blobs(exported.manifest.variant("onnx-fp32-u8"))[0]
+    bytes_through_the_shuffle = as_u8(exported.blobs(exported.reference)[0], "openvino")
     with pytest.raises(BundleError, match=r"tensorrt-fp32: .*tensorrt_rtx"):
         add_variant(with_reference(exported, bytes_through_the_shuffle), target("tensorrt"))
 
