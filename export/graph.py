@@ -11,6 +11,7 @@ from onnx import TensorProto, helper, numpy_helper
 
 from subpixel.errors import BundleError, faults_as
 from subpixel.export.onnx import checked_bytes, parsed
+from subpixel.models.onnx_shuffle import is_shuffled_plane, transpositions
 
 Reader = Literal["onnxruntime", "openvino", "tensorrt"]
 FULL, BLACK = "u8/full", "u8/black"  # 255 and 0, as float32 constants
@@ -29,7 +30,7 @@ def as_u8(float_model: bytes, reader: Reader = "onnxruntime") -> bytes:
     graph = model.graph
     source, result = graph.input[0].name, graph.output[0].name
     _constant(graph, FULL, np.float32(255))
-    turns = reader == "onnxruntime" and _ends_in_shuffle(graph) and _makes_one_plane(model)
+    turns = reader == "onnxruntime" and is_shuffled_plane(graph)
     inner = list(graph.node)
     last = inner.pop() if reader != "tensorrt" and _ends_in_shuffle(graph) else None
     raw, levels = ("u8/raw", result) if last is None else (last.input[0], "u8/levels")
@@ -38,7 +39,7 @@ def as_u8(float_model: bytes, reader: Reader = "onnxruntime") -> bytes:
         _rename_output(inner, result, raw)
     else:
         last.input[0] = levels
-    tail = [] if last is None else _transpositions(graph, last) if turns else [last]
+    tail = [] if last is None else transpositions(graph, last) if turns else [last]
     rounding = (_quantised if reader == "onnxruntime" else _to_levels)(graph, raw, levels)
     nodes = [*_to_unit(source, "u8/unit"), *inner, *rounding, *tail]
     _retype(graph, TensorProto.UINT8)
@@ -106,37 +107,6 @@ def _quantised(graph: onnx.GraphProto, raw: str, levels: str) -> list[onnx.NodeP
     return [
         helper.make_node("Mul", [raw, FULL], ["u8/scaled"], name="u8/Mul"),
         helper.make_node("QuantizeLinear", ["u8/scaled", step, zero], [levels], name="u8/Levels"),
-    ]
-
-
-def _makes_one_plane(model: onnx.ModelProto) -> bool:
-    """Whether the result has one plane, so that the channels of a shuffle at the end are phases and nothing else."""
-    return int(model.graph.output[0].type.tensor_type.shape.dim[1].dim_value) == 1
-
-
-def _block(shuffle: onnx.NodeProto) -> int:
-    return next(int(attribute.i) for attribute in shuffle.attribute if attribute.name == "blocksize")
-
-
-def _transpositions(graph: onnx.GraphProto, shuffle: onnx.NodeProto) -> list[onnx.NodeProto]:
-    """A shuffle to one plane, ``[N, b b, h, w]``: columns of a block beside each other, then its rows below.
-
-    The first turns one axis, which has a fast kernel, the second moves whole rows.
-    """
-    given, wanted, block = shuffle.input[0], shuffle.output[0], _block(shuffle)
-    phases = _constant(graph, "u8/phases", np.array([0, block, block, -1], np.int64))
-    rows = _constant(graph, "u8/rows", np.array([0, block], np.int64))
-    rest = _constant(graph, "u8/rest", np.array([-1], np.int64))
-    plane = _constant(graph, "u8/plane", np.array([0, 1, -1, 0], np.int64))
-    make = helper.make_node
-    return [
-        make("Reshape", [given, phases], ["u8/by_phase"], name="u8/ByPhase"),  # [N, b, b, h w]
-        make("Transpose", ["u8/by_phase"], ["u8/columns"], name="u8/Columns", perm=[0, 1, 3, 2]),
-        make("Shape", [given], ["u8/height"], name="u8/Height", start=2, end=3),
-        make("Concat", [rows, "u8/height", rest], ["u8/by_row_shape"], name="u8/ByRowShape", axis=0),
-        make("Reshape", ["u8/columns", "u8/by_row_shape"], ["u8/by_row"], name="u8/ByRow"),  # [N, b, h, b w]
-        make("Transpose", ["u8/by_row"], ["u8/in_order"], name="u8/InOrder", perm=[0, 2, 1, 3]),
-        make("Reshape", ["u8/in_order", plane], [wanted], name="u8/Plane"),
     ]
 
 

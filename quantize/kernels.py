@@ -10,6 +10,7 @@ import numpy as np
 import onnx
 from onnx import helper, numpy_helper
 
+from subpixel.models.onnx_shuffle import is_shuffled_plane, transpositions
 from subpixel.quantize.graph import serialised
 
 INPUT_STEP = 4
@@ -18,7 +19,7 @@ TO_THE_END = np.iinfo(np.int64).max
 
 
 def laid_out(model: bytes) -> bytes:
-    """The same graph with its first and last convolution in shapes that fast kernels take."""
+    """The same graph, its convolutions in shapes that fast kernels take, its shuffle in transpositions."""
     opened = onnx.load_model_from_string(model)
     graph = opened.graph
     convolutions = [node for node in graph.node if node.op_type == "Conv" and _is_quantised(graph, node)]
@@ -27,6 +28,8 @@ def laid_out(model: bytes) -> bytes:
             _spread(graph, node)
         if _levels(graph, node).shape[0] % OUTPUT_STEP and _rounder(graph, node) is not None:
             _widen(graph, node)
+    if is_shuffled_plane(graph):
+        graph.node.extend(transpositions(graph, graph.node.pop()))
     _sort(graph)
     return serialised(opened)
 
