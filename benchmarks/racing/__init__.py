@@ -1,0 +1,1 @@
+"""What the benchmarks share: clips, the other programs, running and watching them, the record and its page."""
