@@ -8,6 +8,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from fractions import Fraction
 from pathlib import Path
 from types import FrameType
 from typing import Any
@@ -20,7 +21,7 @@ from subpixel.engines.base import PRECISIONS
 from subpixel.errors import BadInputError, PartialResultError
 from subpixel.media.files import upscale_file
 from subpixel.media.images import ImageReport
-from subpixel.media.options import UpscaleOptions, parse_duration, parse_encoder_option
+from subpixel.media.options import UpscaleOptions, parse_duration, parse_encoder_option, parse_time
 from subpixel.media.receipt import VideoReport, describe
 from subpixel.media.size import SizeWish, parse_size, parse_to
 
@@ -45,7 +46,9 @@ OPTIONS = (
     _option("--to", help="720p, 1080p, 4k ...: the shorter side's length; the model's result is resized to it."),
     _option("--size", help="WIDTHxHEIGHT of the result; the shape shown is kept."),
     _option("--compare", is_flag=True, help="Side by side: bicubic at the left, the model at the right."),
-    _option("--preview", metavar="DURATION", help="Only the beginning, as 3s."),
+    _option("--start", metavar="TIME", help="Begin there, as 90s, 1m or 00:01:30; exact to the frame."),
+    _option("--duration", metavar="TIME", help="Only so much."),
+    _option("--preview", metavar="TIME", help="The same as --duration."),
     _option("--engine", help="onnxruntime, openvino, litert, tensorrt or bicubic; else the fastest that is trusted."),
     _option("--device", default="cpu", show_default=True, help="cpu, gpu, npu, cuda:0 ..."),
     _option("--fallback", type=click.Choice(["cpu"]), help="Allow the CPU where the device isn't there."),
@@ -98,10 +101,15 @@ def upscale(source: str, target: str, as_json: bool, quiet: bool, **given: Any) 
 
 def _options(given: dict[str, Any]) -> UpscaleOptions:
     """The command line's words as values. Raises ``BadInputError``."""
-    renamed = {key: given[key] for key in given if key not in ("to", "size", "preview", "no_tune", "encoder_options")}
+    renamed = {
+        key: given[key]
+        for key in given
+        if key not in ("to", "size", "start", "duration", "preview", "no_tune", "encoder_options")
+    }
     return UpscaleOptions(
         size=_size(given["to"], given["size"]),
-        preview_seconds=parse_duration(given["preview"]) if given["preview"] is not None else None,
+        start_seconds=parse_time(given["start"]) if given["start"] is not None else None,
+        duration_seconds=_duration(given["duration"], given["preview"]),
         tune=not given["no_tune"],
         encoder_options=tuple(parse_encoder_option(text) for text in given["encoder_options"]),
         **renamed,
@@ -114,6 +122,14 @@ def _size(to: str | None, size: str | None) -> SizeWish | None:
     if to is not None:
         return parse_to(to)
     return parse_size(size) if size is not None else None
+
+
+def _duration(duration: str | None, preview: str | None) -> Fraction | None:
+    if duration is not None and preview is not None:
+        raise BadInputError("--preview is another word for --duration; give one of them")
+    if duration is not None:
+        return parse_duration(duration)
+    return parse_duration(preview, "--preview") if preview is not None else None
 
 
 def _lines(report: ImageReport | VideoReport) -> Iterator[str]:

@@ -40,7 +40,7 @@ def upscale_file(
 
     >>> from fractions import Fraction
     >>> from subpixel.media import UpscaleOptions, upscale_file
-    >>> report = upscale_file("clip.mp4", "clip-x3.mp4", UpscaleOptions(preview_seconds=Fraction(3)))  # doctest: +SKIP
+    >>> report = upscale_file("clip.mp4", "clip-x3.mp4", UpscaleOptions(duration_seconds=Fraction(3)))  # doctest: +SKIP
     >>> report.target_size  # doctest: +SKIP
     (1920, 1080)
     """
@@ -71,8 +71,8 @@ def _is_still(source: Path, target: Path) -> bool:
 def _upscale_still(source: Path, target: Path, options: UpscaleOptions, model: Model | None) -> ImageReport:
     if target.suffix.lower() in VIDEO_SUFFIXES:
         raise BadInputError(f"{source} is a picture, {target.name} would be a video; give it a picture's suffix")
-    for name in ("preview_seconds", "encoder", "fps"):
-        if getattr(options, name):
+    for name in ("start_seconds", "duration_seconds", "encoder", "fps"):
+        if getattr(options, name) is not None:
             raise BadInputError(f"--{name.partition('_')[0]} is for videos, and {source} is a picture; leave it out")
     images.check_paths(source, target, options.overwrite)
     size = image_size(source)

@@ -14,7 +14,10 @@ from subpixel.media.size import SizeWish
 
 Deinterlace = Literal["auto", "on", "off"]
 MOST_FPS = 1000
-UNITS = {"ms": Fraction(1, 1000), "s": Fraction(1), "": Fraction(1), "m": Fraction(60), "min": Fraction(60)}
+UNITS = {
+    "ms": Fraction(1, 1000), "s": Fraction(1), "": Fraction(1), "m": Fraction(60), "min": Fraction(60),
+    "h": Fraction(3600),
+}  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -23,11 +26,11 @@ class UpscaleOptions:
 
     ``model``: a shipped name or a bundle's path, ``None`` for the shipped one whose factor fits; ``scale``: the factor
     the model must have; ``size``: another result size, reached by an exact resize after the model; ``compare``: bicubic
-    at the left, the model at the right. Of videos only: ``preview_seconds`` (only the beginning), ``encoder`` and
-    ``encoder_options`` (FFmpeg's names), ``deinterlace``, ``drop_unsupported`` (leave out streams that the new
-    container can't hold, instead of refusing), ``fps`` (frames come at that pace, and each is made larger by its
-    deadline: by the model, by one of ``rungs``, by bicubic). ``threads``: of the model and of the codecs, 0 leaves it
-    to them.
+    at the left, the model at the right. Of videos only: ``start_seconds`` and ``duration_seconds`` (only that part,
+    exact to the frame; its times begin at zero unless it is the beginning), ``encoder`` and ``encoder_options``
+    (FFmpeg's names), ``deinterlace``, ``drop_unsupported`` (leave out streams that the new container can't hold,
+    instead of refusing), ``fps`` (frames come at that pace, and each is made larger by its deadline: by the model, by
+    one of ``rungs``, by bicubic). ``threads``: of the model and of the codecs, 0 leaves it to them.
     """
 
     model: str | None = None
@@ -41,7 +44,8 @@ class UpscaleOptions:
     precision: Precision = "auto"
     threads: int = 0
     tune: bool = True
-    preview_seconds: Fraction | None = None
+    start_seconds: Fraction | None = None
+    duration_seconds: Fraction | None = None
     encoder: str | None = None
     encoder_options: tuple[tuple[str, str], ...] = ()
     deinterlace: Deinterlace = "auto"
@@ -63,11 +67,24 @@ class UpscaleOptions:
         return self.model or DEFAULT_MODEL
 
 
-def parse_duration(text: str) -> Fraction:
-    """Seconds from ``3s``, ``500ms``, ``2.5`` or ``1m``. Raises ``BadInputError``."""
-    match = re.fullmatch(r"(\d+(?:\.\d+)?)\s*(ms|s|min|m|)", text.strip().lower())
-    if not match or not Fraction(match.group(1)):
-        raise BadInputError(f"--preview: found {text!r}, needed a duration above zero as 3s or 500ms")
+def parse_duration(text: str, option: str = "--duration") -> Fraction:
+    """Seconds from ``3s``, ``500ms``, ``2.5``, ``1m`` or ``00:01:30``. Raises ``BadInputError`` naming ``option``."""
+    found = parse_time(text, option)
+    if not found:
+        raise BadInputError(f"{option}: found {text!r}, needed a duration above zero as 3s, 500ms or 00:01:30")
+    return found
+
+
+def parse_time(text: str, option: str = "--start") -> Fraction:
+    """The same for a point in time, which may be zero."""
+    plain = text.strip().lower()
+    clock = re.fullmatch(r"(?:(\d+):)?(\d+):([0-5]?\d(?:\.\d+)?)", plain)
+    if clock:
+        hours, minutes, seconds = (Fraction(part or 0) for part in clock.groups())
+        return 3600 * hours + 60 * minutes + seconds
+    match = re.fullmatch(r"(\d+(?:\.\d+)?)\s*(ms|s|min|m|h|)", plain)
+    if not match:
+        raise BadInputError(f"{option}: found {text!r}, needed a time as 3s, 500ms, 1m or 00:01:30")
     return Fraction(match.group(1)) * UNITS[match.group(2)]
 
 

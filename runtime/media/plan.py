@@ -9,11 +9,13 @@ from pathlib import Path
 from subpixel import catalogue
 from subpixel.errors import BadInputError, NotFoundError
 from subpixel.media.containers import Container, container_of
+from subpixel.media.cutting import make_span
 from subpixel.media.encoder import EncoderWish, Encoding, choose_encoding
 from subpixel.media.memory import refuse_too_large
 from subpixel.media.options import UpscaleOptions
 from subpixel.media.pixels import bits_of, subsampling
 from subpixel.media.probe import MediaInfo, VideoInfo, open_input, probe
+from subpixel.media.span import WHOLE, Span
 from subpixel.media.streams import Fate, plan_fates
 from subpixel.media.writer import check_target
 
@@ -32,6 +34,7 @@ class Plan:
     encoding: Encoding
     fates: tuple[Fate, ...]
     options: UpscaleOptions
+    span: Span = WHOLE
 
     @property
     def notes(self) -> tuple[str, ...]:
@@ -59,7 +62,7 @@ def make_plan(source: Path, target: Path, scale: int, options: UpscaleOptions, i
     encoding = choose_encoding(_encoder_wish(video, size, options), container)
     with open_input(source) as opened:
         fates = plan_fates(opened, info.streams, video.index, container, options.drop_unsupported)
-    return Plan(info, target, container, size, encoding, fates, options)
+    return Plan(info, target, container, size, encoding, fates, options, make_span(info, options))
 
 
 def result_size(video: VideoInfo, scale: int, options: UpscaleOptions) -> tuple[int, int]:
@@ -132,6 +135,8 @@ def _notes(plan: Plan) -> list[str]:
         notes.append("HDR: the tags are kept; the model was trained on standard range")
     if video.hdr:
         notes.append(f"HDR side data left out: {', '.join(video.hdr)}")
+    if plan.span.shift:
+        notes.append(f"begins with the frame at {float(plan.span.shift):.3f} s, whose time is now zero")
     if plan.options.compare:
         notes.append("a comparison: bicubic at the left, the model at the right")
     if plan.container.format in ("matroska", "webm") and (1000 % video.time_base.denominator):

@@ -52,9 +52,10 @@ class StreamInfo:
 class VideoInfo:
     """The stream that is made larger. ``size``: width, height as stored; ``aspect``: of a sample, ``None`` if not said.
 
-    ``matrix``: the display matrix, nine integers as FFmpeg has them; ``rotation``: its degrees, counter-clockwise;
-    ``is_interlaced``: the first frame says so; ``frame_count``: as the header has it, 0 where it has none; ``hdr``:
-    side data that describes HDR.
+    ``first_seconds``: when the first frame is shown, by the file's own clock; ``has_times``: whether that is written
+    there, and not made up; ``matrix``: the display matrix, nine integers as FFmpeg has them; ``rotation``: its degrees,
+    counter-clockwise; ``is_interlaced``: the first frame says so; ``frame_count``: as the header has it, 0 where it has
+    none; ``hdr``: side data that describes HDR.
     """
 
     index: int
@@ -73,6 +74,8 @@ class VideoInfo:
     hdr: tuple[str, ...]
     frame_count: int
     seconds: float | None
+    first_seconds: Fraction = Fraction(0)
+    has_times: bool = True
 
     @property
     def expected_frames(self) -> int | None:
@@ -175,7 +178,7 @@ def _video_info(stream: VideoStream, frame: VideoFrame, seconds: float | None) -
     codec, time_base = stream.codec_context.name, stream.time_base or Fraction(1, 90000)
     own_seconds = float(stream.duration * time_base) if stream.duration else seconds
     working = working_format(frame.format.name)
-    aspect = stream.sample_aspect_ratio
+    aspect, first = stream.sample_aspect_ratio, frame.pts if frame.pts is not None else frame.dts
     return VideoInfo(
         index=stream.index,
         codec=codec,
@@ -192,6 +195,8 @@ def _video_info(stream: VideoStream, frame: VideoFrame, seconds: float | None) -
         hdr=tuple(dict.fromkeys(HDR_DATA[name] for name in side_data if name in HDR_DATA)),
         frame_count=_frame_count(stream),
         seconds=own_seconds,
+        first_seconds=(first or 0) * time_base,
+        has_times=first is not None,
         siting=siting_of(frame, codec, working),  # last: it writes over the frame
     )
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from fractions import Fraction
@@ -14,6 +15,7 @@ from av.video.frame import VideoFrame
 from av.video.stream import VideoStream
 
 from subpixel.media.probe import MediaInfo, VideoInfo, is_picture
+from subpixel.media.span import WHOLE, Span
 
 Item: TypeAlias = "VideoFrame | Packet[Any]"
 SLACK_SECONDS = 1  # how far other streams may lag behind the video in the file
@@ -35,10 +37,11 @@ class Losses:
     end: Fraction = Fraction(0)
     fault: str = ""
 
-    def lines(self, source: MediaInfo, is_whole: bool) -> tuple[str, ...]:
-        """In words; ``is_whole``: the file was read to its end, not only a preview."""
+    def lines(self, source: MediaInfo, span: Span = WHOLE) -> tuple[str, ...]:
+        """In words; ``span``: what was wanted of the file."""
         found, info, seconds = [], source.video, source.seconds
         allowed = max(END_SECONDS.get(source.format, ESTIMATED_END_SECONDS), 2 / info.rate)
+        to_end, is_whole = span.until is None, span.until is None and span.start is None
         if self.fault:
             found.append(f"reading stopped: {self.fault}")
         if self.broken_packets or self.failed_decodes:
@@ -47,21 +50,22 @@ class Losses:
             found.append(f"{self.broken_frames} frames with damaged parts")
         if is_whole and info.frame_count > self.packets:
             found.append(f"{info.frame_count - self.packets} of {info.frame_count} frames are missing from the file")
-        elif is_whole and seconds and not info.frame_count and seconds - self.end > allowed:
+        elif to_end and seconds and (not info.frame_count or not is_whole) and seconds - self.end > allowed:
             found.append(f"the file ends at {float(self.end):.2f} s of {seconds:.2f} s")
         return tuple(found)
 
 
 @dataclass
 class Reader:
-    """``container`` is open and at its start. ``until``: seconds from the first frame; ``None``: all."""
+    """``container`` is open and at its start; ``span``: the part that is wanted."""
 
     container: InputContainer
     info: VideoInfo
     wanted: frozenset[int]
-    until: Fraction | None = None
+    span: Span = WHOLE
     threads: int = 0
     losses: Losses = field(default_factory=Losses)
+    next_ticks: int | None = field(default=None, init=False)  # of a segment: the time of the first frame after it
 
     def __post_init__(self) -> None:
         stream = self.container.streams[self.info.index]
@@ -69,17 +73,20 @@ class Reader:
         self._stream = stream
         stream.thread_type, stream.thread_count = "AUTO", self.threads
         self._last_pts: int | None = None
-        self._limit: Fraction | None = None
+        self._earlier: deque[VideoFrame] = deque(maxlen=self.span.before)
+        self._later = 0
         self._video_done = False
 
     def items(self) -> Iterator[Item]:
         """Frames in order of showing, packets in the file's order; between them as the file has them."""
+        if self.span.seek is not None:
+            self.container.seek(int(self.span.seek / self.info.time_base), stream=self._stream)
         for packet in self._packets():
             index = packet.stream.index  # an empty packet at the end has no number of its own
             if index == self._stream.index:
                 yield from self._frames(packet)
             elif index in self.wanted and packet.size and self._is_inside(packet):
-                yield packet
+                yield self._shifted(packet)
             if self._is_past(packet):
                 return
 
@@ -107,14 +114,34 @@ class Reader:
             return
         for frame in frames:
             self._stamp(frame)
-            if self._limit is None and self.until is not None:
-                self._limit = self._seconds(frame) + self.until
-            if self._limit is not None and self._seconds(frame) >= self._limit:
-                self._video_done = True
+            self._video_done = self._video_done or self._is_late(frame)
+            if self._video_done:
                 return
+            yield from self._chosen(frame)
+
+    def _is_late(self, frame: VideoFrame) -> bool:
+        """Whether the part that is wanted ended before this frame."""
+        span, seconds = self.span, self._seconds(frame)
+        if span.frames is not None and self.losses.frames == span.frames:
+            self.next_ticks = frame.pts if self.next_ticks is None else self.next_ticks
+            self._later += 1
+        return self._later > span.after or (span.until is not None and seconds >= span.until)
+
+    def _chosen(self, frame: VideoFrame) -> Iterator[VideoFrame]:
+        """The frame, unless it comes before the part that is wanted; of those, the last ``before`` are kept."""
+        if self.span.start is not None and self._seconds(frame) < self.span.start:
+            self._earlier.append(frame)
+            return
+        while self._earlier:
+            yield self._moved(self._earlier.popleft())
+        if not self._later:
             self.losses.frames += 1
             self.losses.broken_frames += frame.is_corrupt
-            yield frame
+        yield self._moved(frame)
+
+    def _moved(self, frame: VideoFrame) -> VideoFrame:
+        frame.pts = (frame.pts or 0) - self.span.ticks(self.info.time_base)
+        return frame
 
     def _stamp(self, frame: VideoFrame) -> None:
         """Times that are missing or don't grow are mended, and counted."""
@@ -131,23 +158,41 @@ class Reader:
         return (frame.pts or 0) * self.info.time_base
 
     def _is_inside(self, packet: Packet[Any]) -> bool:
-        start = _start(packet)
+        start, span = _start(packet), self.span
         if start is None or is_picture(packet.stream):
             return True
-        self.losses.end = max(self.losses.end, start + (packet.duration or 0) * packet.time_base)
-        if self._limit is None:
+        length = (packet.duration or 0) * packet.time_base
+        self.losses.end = max(self.losses.end, start + length)
+        if span.start is not None and start < span.start:
+            return packet.stream.type == "subtitle" and start + length > span.start and _begun_late(packet, span.start)
+        if span.until is None:
             return True
-        if start >= self._limit:
+        if start >= span.until:
             return False
         if packet.stream.type == "subtitle" and packet.duration:
-            packet.duration = min(packet.duration, int((self._limit - start) / packet.time_base))
+            packet.duration = min(packet.duration, int((span.until - start) / packet.time_base))
         return True
 
+    def _shifted(self, packet: Packet[Any]) -> Packet[Any]:
+        ticks = self.span.ticks(packet.time_base)
+        if ticks and not is_picture(packet.stream):
+            packet.pts = None if packet.pts is None else packet.pts - ticks
+            packet.dts = None if packet.dts is None else packet.dts - ticks
+        return packet
+
     def _is_past(self, packet: Packet[Any]) -> bool:
-        start = _start(packet)
-        return (
-            self._video_done and start is not None and self._limit is not None and (start > self._limit + SLACK_SECONDS)
-        )
+        if not self._video_done:
+            return False
+        start, until = _start(packet), self.span.until
+        return not self.wanted or (start is not None and until is not None and start > until + SLACK_SECONDS)
+
+
+def _begun_late(packet: Packet[Any], start: Fraction) -> bool:
+    """A subtitle that is still shown at the start is shown from there on."""
+    ticks = -int(-start // packet.time_base) - (packet.pts or 0)
+    packet.pts = packet.dts = (packet.pts or 0) + ticks
+    packet.duration = max((packet.duration or 0) - ticks, 1)
+    return True
 
 
 def _start(packet: Packet[Any]) -> Fraction | None:

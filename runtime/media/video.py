@@ -60,10 +60,10 @@ def run_plan(plan: Plan, model: Model, progress: Progress = silent, below: Seque
     enlarger = enlarger_for(model, plan) if options.fps is None else live_enlarger((*below, model), plan, options.fps)
     with open_input(plan.source.path) as container:
         kept = frozenset(fate.stream.index for fate in plan.fates if fate.action in ("copy", "convert"))
-        reader = Reader(container, video, kept, options.preview_seconds, options.threads)
-        expected = _expected_frames(plan)
+        reader = Reader(container, video, kept, plan.span, options.threads)
+        expected = expected_frames(plan)
         with _faults_told(plan), _left_clean(writer):
-            writer.open(container, plan.fates, options.preview_seconds)
+            writer.open(container, plan.fates, plan.span)
             started = time.perf_counter()
             model.reset()
             count, clock = Pipeline(
@@ -136,11 +136,15 @@ def _faults_told(plan: Plan) -> Iterator[None]:
         raise BadInputError(f"not enough memory for frames of {size}; ask for a smaller result") from fault
 
 
-def _expected_frames(plan: Plan) -> int | None:
-    expected, until = plan.source.video.expected_frames, plan.options.preview_seconds
-    if until is None:
+def expected_frames(plan: Plan) -> int | None:
+    """How many there will be, as far as the head of the file and the times tell."""
+    video, span = plan.source.video, plan.span
+    expected, begins = video.expected_frames, span.start or video.first_seconds
+    if expected is not None:
+        expected = max(expected - round((begins - video.first_seconds) * video.rate), 1)
+    if span.until is None:
         return expected
-    shown = -(-until.numerator * plan.source.video.rate // until.denominator)
+    shown = -(-(span.until - begins).numerator * video.rate // (span.until - begins).denominator)
     return int(min(shown, expected or shown))
 
 
@@ -164,6 +168,8 @@ def _compared(plan: Plan, fresh: Path) -> Iterator[str]:
             yield f"tags that .{fresh.suffix.lstrip('.')} can't hold: {', '.join(lost)}"
         old = before.streams[plan.source.video.index]
         new = next(stream for stream in after.streams.video if not is_picture(stream))
+        if plan.span.shift:
+            return
         if old.start_time is not None and new.start_time is not None and old.time_base and new.time_base:
             shift = new.start_time * new.time_base - old.start_time * old.time_base
             if abs(shift) > Fraction(1, 1000):
@@ -176,7 +182,6 @@ def _keys(metadata: dict[str, str]) -> set[str]:
 
 def _report(plan: Plan, model: Model, done: Done) -> VideoReport:
     per_frame, clock = 1000 / max(done.frames, 1), done.clock
-    is_whole = plan.options.preview_seconds is None
     video = plan.source.video
     return VideoReport(
         source=str(plan.source.path),
@@ -196,7 +201,7 @@ def _report(plan: Plan, model: Model, done: Done) -> VideoReport:
         ),
         streams=plan.fates,
         notes=done.notes,
-        lost=done.losses.lines(plan.source, is_whole),
+        lost=done.losses.lines(plan.source, plan.span),
         window=model.spec.window,
         latency_frames=model.spec.lookahead,
         scene_cuts=done.seen.scene_cuts,

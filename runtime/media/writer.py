@@ -26,6 +26,7 @@ from subpixel.media.enlarge import padded
 from subpixel.media.faults import ffmpeg_faults, writing_fault
 from subpixel.media.probe import VideoInfo
 from subpixel.media.scaling import Scaler, Shape
+from subpixel.media.span import Span
 from subpixel.media.streams import Fate, content_tags, stream_tags
 
 if TYPE_CHECKING:
@@ -63,7 +64,7 @@ class Writer:
         """Where the file is until it is complete."""
         return self._fresh
 
-    def open(self, source: InputContainer, fates: tuple[Fate, ...], until: Fraction | None) -> None:
+    def open(self, source: InputContainer, fates: tuple[Fate, ...], span: Span) -> None:
         """Add all streams and write the header. Raises ``OutputError`` or ``BadInputError``; leaves nothing behind."""
         try:
             with self._fresh.open("xb"):
@@ -74,7 +75,7 @@ class Writer:
             with ffmpeg_faults(BadInputError, f"a .{self._place.suffix.lstrip('.')} file can't be started with this"):
                 self._output = self._opened(source)
                 self._add_streams(source, fates)
-                self._add_chapters(source, until)
+                self._add_chapters(source, span)
                 self._output.start_encoding()
         except BaseException:
             self.abort()
@@ -122,11 +123,11 @@ class Writer:
             stream.set_display_matrix(self._info.matrix)
         return stream
 
-    def _add_chapters(self, source: InputContainer, until: Fraction | None) -> None:
+    def _add_chapters(self, source: InputContainer, span: Span) -> None:
         assert self._output is not None
         chapters = source.chapters()
-        if until is not None:
-            chapters = _cut_chapters(chapters, Fraction(source.start_time or 0, av.time_base) + until)
+        if span.until is not None or span.start is not None:
+            chapters = _cut_chapters(chapters, span)
         if chapters:
             self._output.set_chapters(chapters)
 
@@ -192,13 +193,18 @@ class Writer:
             output.close()
 
 
-def _cut_chapters(chapters: list[Chapter], end: Fraction) -> list[Chapter]:
-    """Those that begin before ``end`` seconds, none reaching beyond it."""
+def _cut_chapters(chapters: list[Chapter], span: Span) -> list[Chapter]:
+    """Those that are shown within the span, none reaching out of it, by its times."""
     found = []
     for chapter in chapters:
-        last = int(end / (chapter["time_base"] or Fraction(1, 1000)))
-        if chapter["start"] < last:
-            found.append({**chapter, "end": min(chapter["end"], last)})
+        time_base = chapter["time_base"] or Fraction(1, 1000)
+        first, last = chapter["start"], chapter["end"]
+        if span.start is not None:
+            first = max(first, int(span.start / time_base))
+        if span.until is not None:
+            last = min(last, int(span.until / time_base))
+        if first < last:
+            found.append({**chapter, "start": first - span.ticks(time_base), "end": last - span.ticks(time_base)})
     return cast("list[Chapter]", found)
 
 

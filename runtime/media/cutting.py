@@ -1,0 +1,76 @@
+"""Finding the first frame of a part, and a place before it where reading can begin."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from fractions import Fraction
+from pathlib import Path
+
+from av.error import FFmpegError
+from av.video.frame import VideoFrame
+
+from subpixel.errors import BadInputError
+from subpixel.media.options import UpscaleOptions
+from subpixel.media.probe import MediaInfo, VideoInfo, open_input
+from subpixel.media.reader import SLACK_SECONDS, Reader
+from subpixel.media.span import Span
+
+# How far before the start reading begins, until a key frame is found there; then from the file's beginning. The other
+# streams' packets may stand up to the first of these before the video's.
+BACK_SECONDS = (SLACK_SECONDS, 10, 60)
+
+
+def make_span(source: MediaInfo, options: UpscaleOptions) -> Span:
+    """The part that is asked for. Raises ``BadInputError`` when there is no frame in it."""
+    first, length = source.video.first_seconds, options.duration_seconds
+    if not options.start_seconds:
+        return Span(until=None if length is None else first + length)
+    asked = first + options.start_seconds
+    found, seek = find_frame(source.path, source.video, asked)
+    if found is None:
+        ends = f"; it lasts {source.seconds:.2f} s" if source.seconds else ""
+        raise BadInputError(
+            f"--start {float(options.start_seconds):g} s: {source.path} has no frame from there on{ends}"
+        )
+    if length is not None and found >= asked + length:
+        raise BadInputError(
+            f"--duration {float(length):g} s: no frame of {source.path} begins in that time; ask for more"
+        )
+    return Span(found, None if length is None else asked + length, seek, shift=found)
+
+
+def find_frame(path: Path, info: VideoInfo, asked: Fraction) -> tuple[Fraction | None, Fraction | None]:
+    """When the first frame at or after ``asked`` seconds is shown, and where to seek for it (``None``: no seeking)."""
+    for back in BACK_SECONDS:
+        seek = asked - back
+        if seek <= info.first_seconds:
+            break
+        is_sure, found = _found(path, info, asked, seek)
+        if is_sure:
+            return found, seek
+    return _found(path, info, asked, None)[1], None
+
+
+def _found(path: Path, info: VideoInfo, asked: Fraction, seek: Fraction | None) -> tuple[bool, Fraction | None]:
+    """Whether reading from ``seek`` on passes the frame's place without a gap; the frame's time if there is one."""
+    is_first, is_sure = True, seek is None
+    with open_input(path) as container:
+        reader = Reader(container, info, frozenset(), Span(seek=seek))
+        for frame in _frames(reader):
+            seconds = (frame.pts or 0) * info.time_base
+            if is_first and seek is not None:
+                is_sure = not frame.is_corrupt and seconds <= (asked + seek) / 2
+            if not is_sure or seconds >= asked:
+                return is_sure and not (seek is not None and reader.losses.mended_times), seconds
+            is_first = False
+    return is_sure, None
+
+
+def _frames(reader: Reader) -> Iterator[VideoFrame]:
+    """Until the end, or until FFmpeg says that it can't seek there."""
+    try:
+        for item in reader.items():
+            if isinstance(item, VideoFrame):
+                yield item
+    except FFmpegError:
+        return
