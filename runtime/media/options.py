@@ -14,6 +14,7 @@ from subpixel.media.size import SizeWish
 
 Deinterlace = Literal["auto", "on", "off"]
 MOST_FPS = 1000
+VIDEO_OPTIONS = ("start_seconds", "duration_seconds", "encoder", "fps")  # what has no meaning for a picture
 UNITS = {
     "ms": Fraction(1, 1000), "s": Fraction(1), "": Fraction(1), "m": Fraction(60), "min": Fraction(60),
     "h": Fraction(3600),
