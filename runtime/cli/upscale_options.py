@@ -45,6 +45,10 @@ OPTIONS = (
     ),
     _option("--fps", type=float, help="Frames come at this pace and are given by their deadline, two frames later."),
     _option("--rung", "rungs", multiple=True, help="With --fps: a faster model to fall back to, beside bicubic."),
+    _option(
+        "--resume", is_flag=True, help="Work in segments kept in OUT.part/; the same command again goes on from there."
+    ),
+    _option("--segment", metavar="TIME", default="10s", show_default=True, help="Length of a segment of --resume."),
     _option("--drop-unsupported", is_flag=True, help="Leave out streams that OUT's container can't hold."),
     _option("-o", "--output-folder", metavar="FOLDER", help="Where the results go; then every other name is an input."),
     _option("--skip-existing", is_flag=True, help="With many files: leave out those whose result is there."),
@@ -65,12 +69,13 @@ def options_of(given: dict[str, Any]) -> UpscaleOptions:
     renamed = {
         key: given[key]
         for key in given
-        if key not in ("to", "size", "start", "duration", "preview", "no_tune", "encoder_options")
+        if key not in ("to", "size", "start", "duration", "preview", "no_tune", "segment", "encoder_options")
     }
     return UpscaleOptions(
         size=_size(given["to"], given["size"]),
         start_seconds=parse_time(given["start"]) if given["start"] is not None else None,
         duration_seconds=_duration(given["duration"], given["preview"]),
+        segment_seconds=parse_duration(given["segment"], "--segment"),
         tune=not given["no_tune"],
         encoder_options=tuple(parse_encoder_option(text) for text in given["encoder_options"]),
         **renamed,

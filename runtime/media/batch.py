@@ -157,4 +157,5 @@ def _done(models: OpenModels, job: Job, options: UpscaleOptions, progress: Progr
 
 def _without_videos(options: UpscaleOptions) -> UpscaleOptions:
     """What is asked of the videos among the files does not keep the pictures from being made."""
-    return replace(options, **dict.fromkeys((*VIDEO_OPTIONS,)), rungs=())  # type: ignore[arg-type]
+    plain = UpscaleOptions()
+    return replace(options, rungs=(), **{name: getattr(plain, name) for name in VIDEO_OPTIONS})

@@ -6,13 +6,12 @@ from collections.abc import Iterator
 from fractions import Fraction
 from pathlib import Path
 
-from av.error import FFmpegError
 from av.video.frame import VideoFrame
 
 from subpixel.errors import BadInputError
 from subpixel.media.options import UpscaleOptions
 from subpixel.media.probe import MediaInfo, VideoInfo, open_input
-from subpixel.media.reader import SLACK_SECONDS, Reader
+from subpixel.media.reader import SLACK_SECONDS, Reader, SeekMissed
 from subpixel.media.span import Span
 
 # How far before the start reading begins, until a key frame is found there; then from the file's beginning. The other
@@ -41,36 +40,27 @@ def make_span(source: MediaInfo, options: UpscaleOptions) -> Span:
 
 def find_frame(path: Path, info: VideoInfo, asked: Fraction) -> tuple[Fraction | None, Fraction | None]:
     """When the first frame at or after ``asked`` seconds is shown, and where to seek for it (``None``: no seeking)."""
+    for seek in places_before(info, asked):
+        try:
+            return _found(path, info, Span(asked, seek=seek)), seek
+        except SeekMissed:
+            continue
+    raise AssertionError("from the beginning nothing is missed")
+
+
+def places_before(info: VideoInfo, wanted: Fraction, least: Fraction = Fraction(0)) -> Iterator[Fraction | None]:
+    """Where to seek, each farther back, for what begins at ``wanted`` and ``least`` seconds before; then no seeking."""
     for back in BACK_SECONDS:
-        seek = asked - back
-        if seek <= info.first_seconds:
-            break
-        is_sure, found = _found(path, info, asked, seek)
-        if is_sure:
-            return found, seek
-    return _found(path, info, asked, None)[1], None
+        if back >= least and wanted - back > info.first_seconds:
+            yield wanted - back
+    yield None
 
 
-def _found(path: Path, info: VideoInfo, asked: Fraction, seek: Fraction | None) -> tuple[bool, Fraction | None]:
-    """Whether reading from ``seek`` on passes the frame's place without a gap; the frame's time if there is one."""
-    is_first, is_sure = True, seek is None
+def _found(path: Path, info: VideoInfo, span: Span) -> Fraction | None:
+    """The time of the first frame of the span. Raises ``SeekMissed``."""
     with open_input(path) as container:
-        reader = Reader(container, info, frozenset(), Span(seek=seek))
-        for frame in _frames(reader):
-            seconds = (frame.pts or 0) * info.time_base
-            if is_first and seek is not None:
-                is_sure = not frame.is_corrupt and seconds <= (asked + seek) / 2
-            if not is_sure or seconds >= asked:
-                return is_sure and not (seek is not None and reader.losses.mended_times), seconds
-            is_first = False
-    return is_sure, None
-
-
-def _frames(reader: Reader) -> Iterator[VideoFrame]:
-    """Until the end, or until FFmpeg says that it can't seek there."""
-    try:
-        for item in reader.items():
-            if isinstance(item, VideoFrame):
-                yield item
-    except FFmpegError:
-        return
+        reader = Reader(container, info, frozenset(), span)
+        frame = next((item for item in reader.items() if isinstance(item, VideoFrame)), None)
+        if span.seek is not None and reader.losses.mended_times:
+            raise SeekMissed
+        return None if frame is None else (frame.pts or 0) * info.time_base

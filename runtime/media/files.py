@@ -14,6 +14,7 @@ from subpixel.media.options import VIDEO_OPTIONS, UpscaleOptions
 from subpixel.media.plan import check_paths, make_plan
 from subpixel.media.probe import probe
 from subpixel.media.receipt import VideoReport
+from subpixel.media.resume import run_resumable
 from subpixel.media.video import Progress, run_plan, silent
 from subpixel.model import Model
 
@@ -53,10 +54,12 @@ def upscale_with(
     """The same by models that stay open for more files."""
     if _is_still(source, target):
         return _upscale_still(source, target, options, models)
-    check_paths(source, target, options.overwrite)
+    check_paths(source, target, options)
     info = probe(source)
     model = models.fitting(options, info.video.size)
     plan = make_plan(source, target, model.scale, options, info)
+    if options.resume:
+        return run_resumable(plan, model, progress)
     if options.fps is None:
         return run_plan(plan, model, progress)
     names = options.rungs or shipped_rungs(model)

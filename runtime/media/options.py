@@ -14,7 +14,8 @@ from subpixel.media.size import SizeWish
 
 Deinterlace = Literal["auto", "on", "off"]
 MOST_FPS = 1000
-VIDEO_OPTIONS = ("start_seconds", "duration_seconds", "encoder", "fps")  # what has no meaning for a picture
+SEGMENT_SECONDS = Fraction(10)
+VIDEO_OPTIONS = ("start_seconds", "duration_seconds", "encoder", "fps", "resume")  # what has no meaning for a picture
 UNITS = {
     "ms": Fraction(1, 1000), "s": Fraction(1), "": Fraction(1), "m": Fraction(60), "min": Fraction(60),
     "h": Fraction(3600),
@@ -31,7 +32,9 @@ class UpscaleOptions:
     exact to the frame; its times begin at zero unless it is the beginning), ``encoder`` and ``encoder_options``
     (FFmpeg's names), ``deinterlace``, ``drop_unsupported`` (leave out streams that the new container can't hold,
     instead of refusing), ``fps`` (frames come at that pace, and each is made larger by its deadline: by the model, by
-    one of ``rungs``, by bicubic). ``threads``: of the model and of the codecs, 0 leaves it to them.
+    one of ``rungs``, by bicubic), ``resume`` (work in segments of ``segment_seconds``, kept beside the result until it
+    is complete, so that a killed job can be taken up again). ``threads``: of the model and of the codecs, 0 leaves it
+    to them.
     """
 
     model: str | None = None
@@ -53,12 +56,16 @@ class UpscaleOptions:
     drop_unsupported: bool = False
     fps: float | None = None
     rungs: tuple[str, ...] = ()
+    resume: bool = False
+    segment_seconds: Fraction = SEGMENT_SECONDS
 
     def __post_init__(self) -> None:
         if self.fps is not None and not 0 < self.fps <= MOST_FPS:
             raise BadInputError(f"--fps: found {self.fps}, needed more than 0 and at most {MOST_FPS}")
         if self.rungs and self.fps is None:
             raise BadInputError("--rung names a model for frames that would be late, which only --fps has; add it")
+        if self.resume and self.fps is not None:
+            raise BadInputError("--resume gives the same frames in every run, which --fps can't; choose one")
         if self.fps is not None and self.compare:
             raise BadInputError("--compare shows bicubic beside the model, and with --fps they take turns; choose one")
 

@@ -14,10 +14,11 @@ from subpixel.media.encoder import EncoderWish, Encoding, choose_encoding
 from subpixel.media.memory import refuse_too_large
 from subpixel.media.options import UpscaleOptions
 from subpixel.media.pixels import bits_of, subsampling
+from subpixel.media.places import check_target
 from subpixel.media.probe import MediaInfo, VideoInfo, open_input, probe
+from subpixel.media.segments import is_finished
 from subpixel.media.span import WHOLE, Span
 from subpixel.media.streams import Fate, plan_fates
-from subpixel.media.writer import check_target
 
 SHIPPED_FACTORS = (2, 3, 4)
 SAME_SHAPE = 0.005  # a shape that differs by less came from rounding, and the sample aspect is left alone
@@ -37,23 +38,28 @@ class Plan:
     span: Span = WHOLE
 
     @property
+    def kept(self) -> frozenset[int]:
+        """The numbers of the streams whose packets are taken over."""
+        return frozenset(fate.stream.index for fate in self.fates if fate.action in ("copy", "convert"))
+
+    @property
     def notes(self) -> tuple[str, ...]:
         """What is assumed and converted."""
         return tuple(_notes(self))
 
 
-def check_paths(source: Path, target: Path, overwrite: bool) -> Container:
+def check_paths(source: Path, target: Path, options: UpscaleOptions) -> Container:
     """What can be refused without looking into the file. Raises ``OutputError``, ``NotFoundError``."""
     if not source.exists():
         raise NotFoundError(f"{source}: no such file")
     container = container_of(target)
-    check_target(source, target, overwrite)
+    check_target(source, target, options.overwrite or (options.resume and is_finished(target)))
     return container
 
 
 def make_plan(source: Path, target: Path, scale: int, options: UpscaleOptions, info: MediaInfo | None = None) -> Plan:
     """Plan the work for a model of this factor. Raises ``BadInputError`` and its children."""
-    container = check_paths(source, target, options.overwrite)
+    container = check_paths(source, target, options)
     info = info or probe(source)
     video = info.video
     size = result_size(video, scale, options)

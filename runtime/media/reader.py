@@ -24,6 +24,10 @@ END_SECONDS = {"matroska,webm": Fraction(1, 10)}
 ESTIMATED_END_SECONDS = Fraction(1, 2)
 
 
+class SeekMissed(Exception):
+    """Reading from ``Span.seek`` on would not go by the first frame that is wanted."""
+
+
 @dataclass
 class Losses:
     """What was read, and what went wrong with it."""
@@ -66,6 +70,7 @@ class Reader:
     threads: int = 0
     losses: Losses = field(default_factory=Losses)
     next_ticks: int | None = field(default=None, init=False)  # of a segment: the time of the first frame after it
+    earlier: int = field(default=0, init=False)  # frames given that come before the part
 
     def __post_init__(self) -> None:
         stream = self.container.streams[self.info.index]
@@ -74,13 +79,12 @@ class Reader:
         stream.thread_type, stream.thread_count = "AUTO", self.threads
         self._last_pts: int | None = None
         self._earlier: deque[VideoFrame] = deque(maxlen=self.span.before)
-        self._later = 0
+        self._later, self._is_first = 0, True
         self._video_done = False
 
     def items(self) -> Iterator[Item]:
         """Frames in order of showing, packets in the file's order; between them as the file has them."""
-        if self.span.seek is not None:
-            self.container.seek(int(self.span.seek / self.info.time_base), stream=self._stream)
+        self._go_to_start()
         for packet in self._packets():
             index = packet.stream.index  # an empty packet at the end has no number of its own
             if index == self._stream.index:
@@ -89,6 +93,37 @@ class Reader:
                 yield self._shifted(packet)
             if self._is_past(packet):
                 return
+        if self._is_first and self.span.seek is not None:
+            raise SeekMissed  # there was no key frame any more
+
+    def other_packets(self) -> Iterator[Packet[Any]]:
+        """The other streams' packets alone; the video's are counted and not decoded."""
+        self._go_to_start()
+        self._video_done = True
+        for packet in self._packets():
+            start = _start(packet)
+            if packet.stream.index == self._stream.index:
+                self._count(packet)
+            elif packet.stream.index in self.wanted and packet.size and self._is_inside(packet):
+                yield self._shifted(packet)
+            if start is not None and self.span.until is not None and start > self.span.until + SLACK_SECONDS:
+                return
+
+    def _count(self, packet: Packet[Any]) -> None:
+        start = _start(packet)
+        self.losses.packets += packet.size > 0
+        self.losses.broken_packets += packet.is_corrupt
+        if start is not None and packet.pts is not None:
+            end = (packet.pts + (packet.duration or 0)) * packet.time_base
+            self.losses.end = max(self.losses.end, end)
+
+    def _go_to_start(self) -> None:
+        if self.span.seek is None:
+            return
+        try:
+            self.container.seek(int(self.span.seek / self.info.time_base), stream=self._stream)
+        except FFmpegError as fault:
+            raise SeekMissed from fault
 
     def _packets(self) -> Iterator[Packet[Any]]:
         """Until the end or the first fault, then one empty packet that drains the decoder."""
@@ -129,15 +164,26 @@ class Reader:
 
     def _chosen(self, frame: VideoFrame) -> Iterator[VideoFrame]:
         """The frame, unless it comes before the part that is wanted; of those, the last ``before`` are kept."""
+        self._check_place(frame)
         if self.span.start is not None and self._seconds(frame) < self.span.start:
             self._earlier.append(frame)
             return
         while self._earlier:
+            self.earlier += 1
             yield self._moved(self._earlier.popleft())
         if not self._later:
             self.losses.frames += 1
             self.losses.broken_frames += frame.is_corrupt
         yield self._moved(frame)
+
+    def _check_place(self, frame: VideoFrame) -> None:
+        """Raises ``SeekMissed`` when the first frame is not well before the part, or was made without those before."""
+        start, seek, is_first = self.span.start, self.span.seek, self._is_first
+        self._is_first = False
+        if not is_first or start is None or seek is None:
+            return
+        if frame.is_corrupt or 2 * self._seconds(frame) > start + seek:
+            raise SeekMissed
 
     def _moved(self, frame: VideoFrame) -> VideoFrame:
         frame.pts = (frame.pts or 0) - self.span.ticks(self.info.time_base)

@@ -25,6 +25,7 @@ from subpixel.media.luma import LumaCode
 from subpixel.media.options import UpscaleOptions
 from subpixel.media.pipeline import Clock, Pipeline
 from subpixel.media.pixels import bits_of, is_rgb
+from subpixel.media.places import FilePlace
 from subpixel.media.plan import Plan, make_plan
 from subpixel.media.probe import is_picture, open_input, probe
 from subpixel.media.reader import Losses, Reader
@@ -55,14 +56,13 @@ def upscale_video(
 def run_plan(plan: Plan, model: Model, progress: Progress = silent, below: Sequence[Model] = ()) -> VideoReport:
     """Do what was planned. ``below``: with ``fps``, faster models for frames that ``model`` would be late with."""
     video, options = plan.source.video, plan.options
-    writer = Writer(plan.target, plan.container, plan.encoding, video)
+    writer = Writer(FilePlace(plan.target), plan.container, plan.encoding, video)
     deinterlacer = Deinterlacer(options.deinterlace, video.time_base)
     enlarger = enlarger_for(model, plan) if options.fps is None else live_enlarger((*below, model), plan, options.fps)
     with open_input(plan.source.path) as container:
-        kept = frozenset(fate.stream.index for fate in plan.fates if fate.action in ("copy", "convert"))
-        reader = Reader(container, video, kept, plan.span, options.threads)
+        reader = Reader(container, video, plan.kept, plan.span, options.threads)
         expected = expected_frames(plan)
-        with _faults_told(plan), _left_clean(writer):
+        with faults_told(plan), left_clean(writer):
             writer.open(container, plan.fates, plan.span)
             started = time.perf_counter()
             model.reset()
@@ -76,10 +76,10 @@ def run_plan(plan: Plan, model: Model, progress: Progress = silent, below: Seque
                 enlarger.pace.wait if isinstance(enlarger, LiveEnlarger) else None,
             ).run()
             seconds = time.perf_counter() - started
-            notes = (*plan.notes, *_findings(plan, reader.losses, deinterlacer.count, writer.path))
+            notes = (*plan.notes, *findings(plan, reader.losses, deinterlacer.count, writer.path))
             writer.publish()
     in_time = enlarger.kept if isinstance(enlarger, LiveEnlarger) else None
-    return _report(plan, model, Done(count, clock, seconds, reader.losses, notes, enlarger.seen, in_time))
+    return report_of(plan, model, Done(count, clock, seconds, reader.losses, notes, enlarger.seen, in_time))
 
 
 def enlarger_for(model: Model, plan: Plan) -> Enlarger:
@@ -116,7 +116,7 @@ class Done:
 
 
 @contextmanager
-def _left_clean(writer: Writer) -> Iterator[None]:
+def left_clean(writer: Writer) -> Iterator[None]:
     """Whatever happens, no unfinished file stays."""
     try:
         yield
@@ -125,7 +125,7 @@ def _left_clean(writer: Writer) -> Iterator[None]:
 
 
 @contextmanager
-def _faults_told(plan: Plan) -> Iterator[None]:
+def faults_told(plan: Plan) -> Iterator[None]:
     """What FFmpeg refuses in the middle of the work, and a lack of memory, in words."""
     try:
         yield
@@ -148,7 +148,7 @@ def expected_frames(plan: Plan) -> int | None:
     return int(min(shown, expected or shown))
 
 
-def _findings(plan: Plan, losses: Losses, deinterlaced: int, fresh: Path) -> Iterator[str]:
+def findings(plan: Plan, losses: Losses, deinterlaced: int, fresh: Path | None) -> Iterator[str]:
     """What only the work itself, and a look into the new file, can tell."""
     video = plan.source.video
     if deinterlaced:
@@ -157,7 +157,8 @@ def _findings(plan: Plan, losses: Losses, deinterlaced: int, fresh: Path) -> Ite
         yield "the video is interlaced and was taken as it is (--deinterlace off)"
     if losses.mended_times:
         yield f"{losses.mended_times} frame times were missing or ran backwards and were mended"
-    yield from _compared(plan, fresh)
+    if fresh is not None:
+        yield from _compared(plan, fresh)
 
 
 def _compared(plan: Plan, fresh: Path) -> Iterator[str]:
@@ -180,7 +181,7 @@ def _keys(metadata: dict[str, str]) -> set[str]:
     return {key.lower() for key in content_tags(metadata)}
 
 
-def _report(plan: Plan, model: Model, done: Done) -> VideoReport:
+def report_of(plan: Plan, model: Model, done: Done) -> VideoReport:
     per_frame, clock = 1000 / max(done.frames, 1), done.clock
     video = plan.source.video
     return VideoReport(
