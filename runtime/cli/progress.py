@@ -18,13 +18,19 @@ LINE_SECONDS = 5.0
 
 
 @contextmanager
-def interruptible_once() -> Iterator[None]:
-    """Ctrl-C and SIGTERM stop the work; what comes after the first is ignored, for the cleaning up is under way."""
+def interruptible_once(gently: threading.Event | None = None) -> Iterator[None]:
+    """Ctrl-C and SIGTERM stop the work; what comes after the first is ignored, for the cleaning up is under way.
+
+    ``gently``: the first one only sets it, for work that ends well when it is told to; the next one stops it.
+    """
     signals = (signal.SIGINT, signal.SIGTERM)
     stopped = False
 
     def stop(number: int, frame: FrameType | None) -> None:
         nonlocal stopped
+        if gently is not None and not gently.is_set():
+            gently.set()
+            return
         stopped = True
         for each in signals:
             signal.signal(each, signal.SIG_IGN)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+import threading
 from collections.abc import Iterator, Sequence
 from contextlib import AbstractContextManager
 from functools import partial
@@ -19,7 +20,9 @@ from subpixel.media.batch import FileResult, Job, find_jobs, upscale_files
 from subpixel.media.files import upscale_file
 from subpixel.media.images import ImageReport
 from subpixel.media.options import UpscaleOptions
+from subpixel.media.outlets import PIPE
 from subpixel.media.receipt import VideoReport, describe
+from subpixel.media.sources import source_of
 from subpixel.media.video import Progress
 
 EPILOG = """\b
@@ -44,37 +47,44 @@ def upscale(
     OUT's suffix says its format: .mp4 .m4v .mov .mkv .webm for videos. Sound, subtitles, chapters and tags are kept.
     In a folder every result has its input's name.
     """
-    output, options = Output(as_json, quiet), options_of(given)
+    is_piped = names[-1] == PIPE and output_folder is None
+    if is_piped and as_json:
+        raise BadInputError("--json speaks on standard output, where the video goes; name a file, or leave --json out")
+    output, options = Output(as_json, quiet, is_piped), options_of(given)
     sources, target = places(names, output_folder)
     if target is not None:
         if skip_existing:
             raise BadInputError("--skip-existing is for many files; name a folder for the results with -o")
         _one(sources[0], target, options, output)
     else:
-        _many(sources, Path(output_folder or names[-1]), options, skip_existing, output)
+        _many([Path(source) for source in sources], Path(output_folder or names[-1]), options, skip_existing, output)
 
 
-def places(names: Sequence[str], folder: str | None) -> tuple[tuple[Path, ...], Path | None]:
+def places(names: Sequence[str], folder: str | None) -> tuple[tuple[str, ...], str | None]:
     """The inputs, and the one result's name, ``None`` where results go into a folder. Raises ``BadInputError``.
 
     The last name is a folder when there are several inputs, or one that is a folder, when it ends with a slash, and
     when it is a folder already, as with ``cp``.
     """
-    paths = tuple(Path(name) for name in names)
     if folder is not None:
-        return paths, None
-    if len(paths) == 1:
+        return tuple(names), None
+    if len(names) == 1:
         raise BadInputError(f"{names[0]}: where to? name the result, or a folder for it with -o")
-    *sources, target = paths
-    is_folder = len(sources) > 1 or sources[0].is_dir() or names[-1].endswith("/") or target.is_dir()
-    if is_folder and target.suffix and not target.is_dir() and not names[-1].endswith("/"):
+    *sources, target = names
+    is_called_folder = target.endswith("/") or Path(target).is_dir()
+    is_folder = len(sources) > 1 or Path(sources[0]).is_dir() or is_called_folder
+    if is_folder and Path(target).suffix and not is_called_folder:
         raise BadInputError(f"{target} would hold several results; name a folder for them with -o")
     return tuple(sources), None if is_folder else target
 
 
-def _one(source: Path, target: Path, options: UpscaleOptions, output: Output) -> None:
-    with interruptible_once(), progress_for(output, source.name) as progress:
-        report = upscale_file(source, target, options, progress=progress)
+def _one(source: str, target: str, options: UpscaleOptions, output: Output) -> None:
+    is_live = not isinstance(source_of(source, options.input_format, options.input_options), Path)
+    stop = threading.Event() if is_live else None
+    with interruptible_once(stop), progress_for(output, source if is_live else Path(source).name) as progress:
+        report = upscale_file(source, target, options, progress=progress, stop=stop)
+    if stop is not None and stop.is_set():
+        output.say(f"stopped; {target} is complete up to there")
     for line in _lines(report):
         output.say(line)
     output.result(report)

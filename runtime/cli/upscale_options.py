@@ -11,7 +11,7 @@ import click
 from subpixel.cli.console import json_option, overwrite_option, quiet_option
 from subpixel.engines.base import PRECISIONS
 from subpixel.errors import BadInputError
-from subpixel.media.options import UpscaleOptions, parse_duration, parse_encoder_option, parse_time
+from subpixel.media.options import UpscaleOptions, parse_duration, parse_option, parse_time
 from subpixel.media.size import SizeWish, parse_size, parse_to
 
 
@@ -34,6 +34,10 @@ OPTIONS = (
     _option("--precision", type=click.Choice(PRECISIONS), default="auto", show_default=True, help="The arithmetic."),
     _option("--threads", type=click.IntRange(0), default=0, help="Of the model and of the codecs; 0: their choice."),
     _option("--no-tune", is_flag=True, help="Don't measure which variant is fastest here."),
+    _option("--input-format", help="FFmpeg's name, for devices and streams: v4l2, mpegts ..."),
+    _option("--input-option", "input_options", multiple=True, metavar="KEY=VALUE", help="Of a camera or a stream."),
+    _option("--output-format", help="Of the output -: matroska (the default), mpegts or nut."),
+    _option("--decoder", help="One of FFmpeg's decoders of the video's codec, as h264_v4l2m2m; else the usual one."),
     _option("--encoder", help="One of FFmpeg's video encoders; else libx264, or libvpx-vp9 for .webm."),
     _option("--encoder-option", "encoder_options", multiple=True, metavar="KEY=VALUE", help="Repeatable."),
     _option(
@@ -59,25 +63,28 @@ OPTIONS = (
 
 
 def with_options(command: Callable[..., Any]) -> Callable[..., Any]:
+    """Give a command all of them, in this order."""
     for option in reversed(OPTIONS):
         command = option(command)
     return command
 
 
+NOT_AS_GIVEN = (
+    "to", "size", "start", "duration", "preview", "no_tune", "segment", "encoder_options", "input_options",
+)  # fmt: skip
+
+
 def options_of(given: dict[str, Any]) -> UpscaleOptions:
     """The command line's words as values. Raises ``BadInputError``."""
-    renamed = {
-        key: given[key]
-        for key in given
-        if key not in ("to", "size", "start", "duration", "preview", "no_tune", "segment", "encoder_options")
-    }
+    renamed = {key: given[key] for key in given if key not in NOT_AS_GIVEN}
     return UpscaleOptions(
         size=_size(given["to"], given["size"]),
         start_seconds=parse_time(given["start"]) if given["start"] is not None else None,
         duration_seconds=_duration(given["duration"], given["preview"]),
         segment_seconds=parse_duration(given["segment"], "--segment"),
         tune=not given["no_tune"],
-        encoder_options=tuple(parse_encoder_option(text) for text in given["encoder_options"]),
+        encoder_options=tuple(parse_option(text) for text in given["encoder_options"]),
+        input_options=tuple(parse_option(text, "--input-option") for text in given["input_options"]),
         **renamed,
     )
 

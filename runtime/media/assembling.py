@@ -21,7 +21,7 @@ from subpixel.media.writer import Writer
 
 def assemble(plan: Plan, folder: JobFolder) -> tuple[Losses, tuple[str, ...]]:
     """Write the file and give it its name; tells what was lost, and what is to be noted. Nothing is coded anew."""
-    writer = Writer(FilePlace(plan.target, folder.fresh_path), plan.container, plan.encoding, plan.source.video)
+    writer = Writer(FilePlace(folder.target, folder.fresh_path), plan.container, plan.encoding, plan.source.video)
     with open_input(plan.source.path) as container, faults_told(plan), left_clean(writer):
         reader = Reader(container, plan.source.video, plan.kept, plan.span, plan.options.threads)
         writer.open(container, plan.fates, plan.span)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from fractions import Fraction
-from pathlib import Path
 
 from av.video.frame import VideoFrame
 
@@ -12,6 +11,7 @@ from subpixel.errors import BadInputError
 from subpixel.media.options import UpscaleOptions
 from subpixel.media.probe import MediaInfo, VideoInfo, open_input
 from subpixel.media.reader import SLACK_SECONDS, Reader, SeekMissed
+from subpixel.media.sources import Feed, Source
 from subpixel.media.span import Span
 
 # How far before the start reading begins, until a key frame is found there; then from the file's beginning. The other
@@ -22,6 +22,8 @@ BACK_SECONDS = (SLACK_SECONDS, 10, 60)
 def make_span(source: MediaInfo, options: UpscaleOptions) -> Span:
     """The part that is asked for. Raises ``BadInputError`` when there is no frame in it."""
     first, length = source.video.first_seconds, options.duration_seconds
+    if isinstance(source.path, Feed):
+        return Span(first, None if length is None else first + length, shift=first)
     if not options.start_seconds:
         return Span(until=None if length is None else first + length)
     asked = first + options.start_seconds
@@ -38,7 +40,7 @@ def make_span(source: MediaInfo, options: UpscaleOptions) -> Span:
     return Span(found, None if length is None else asked + length, seek, shift=found)
 
 
-def find_frame(path: Path, info: VideoInfo, asked: Fraction) -> tuple[Fraction | None, Fraction | None]:
+def find_frame(path: Source, info: VideoInfo, asked: Fraction) -> tuple[Fraction | None, Fraction | None]:
     """When the first frame at or after ``asked`` seconds is shown, and where to seek for it (``None``: no seeking)."""
     for seek in places_before(info, asked):
         try:
@@ -56,7 +58,7 @@ def places_before(info: VideoInfo, wanted: Fraction, least: Fraction = Fraction(
     yield None
 
 
-def _found(path: Path, info: VideoInfo, span: Span) -> Fraction | None:
+def _found(path: Source, info: VideoInfo, span: Span) -> Fraction | None:
     """The time of the first frame of the span. Raises ``SeekMissed``."""
     with open_input(path) as container:
         reader = Reader(container, info, frozenset(), span)

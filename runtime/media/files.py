@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import threading
+from contextlib import nullcontext
 from pathlib import Path
 
 from subpixel.catalogue import shipped_names
@@ -11,10 +13,12 @@ from subpixel.media.containers import CONTAINERS
 from subpixel.media.images import ImageOptions, ImageReport, image_size, is_image, upscale_image
 from subpixel.media.opened import OpenModels
 from subpixel.media.options import VIDEO_OPTIONS, UpscaleOptions
+from subpixel.media.outlets import Target, target_of
 from subpixel.media.plan import check_paths, make_plan
 from subpixel.media.probe import probe
 from subpixel.media.receipt import VideoReport
 from subpixel.media.resume import run_resumable
+from subpixel.media.sources import Feed, Source, source_of
 from subpixel.media.video import Progress, run_plan, silent
 from subpixel.model import Model
 
@@ -29,9 +33,12 @@ def upscale_file(
     *,
     model: Model | None = None,
     progress: Progress = silent,
+    stop: threading.Event | None = None,
 ) -> ImageReport | VideoReport:
     """Enlarge a picture or a video; what ``source`` holds decides. ``target``'s suffix says the format of the result.
 
+    ``source`` may also be ``-`` (standard input), ``camera:0``, or a URL, and ``target`` ``-`` (standard output) or
+    ``null:``. Such a source is read until it ends or ``stop`` is set; what came until then is finished and kept.
     ``model``: one that is open already, else ``options`` say which to open. ``target`` appears when it is complete.
     ``progress`` is called with the frames done and those expected (``None``: not known).
 
@@ -45,17 +52,31 @@ def upscale_file(
     (1920, 1080)
     """
     with OpenModels(model) as models:
-        return upscale_with(models, Path(source), Path(target), options or UpscaleOptions(), progress)
+        return upscale_with(models, source, target, options or UpscaleOptions(), progress, stop)
 
 
 def upscale_with(
-    models: OpenModels, source: Path, target: Path, options: UpscaleOptions, progress: Progress = silent
+    models: OpenModels,
+    source: str | Path,
+    target: str | Path,
+    options: UpscaleOptions,
+    progress: Progress = silent,
+    stop: threading.Event | None = None,
 ) -> ImageReport | VideoReport:
     """The same by models that stay open for more files."""
-    if _is_still(source, target):
-        return _upscale_still(source, target, options, models)
-    check_paths(source, target, options)
-    info = probe(source)
+    given = source_of(source, options.input_format, options.input_options, stop)
+    wanted = target_of(target, options.output_format)
+    if isinstance(given, Path) and _is_still(given, Path(target)):
+        return _upscale_still(given, Path(target), options, models)
+    check_paths(given, wanted, options)
+    with given if isinstance(given, Feed) else nullcontext():
+        return _upscale_video(models, given, wanted, options, progress)
+
+
+def _upscale_video(
+    models: OpenModels, source: Source, target: Target, options: UpscaleOptions, progress: Progress
+) -> VideoReport:
+    info = probe(source, options.decoder)
     model = models.fitting(options, info.video.size)
     plan = make_plan(source, target, model.scale, options, info)
     if options.resume:
@@ -79,7 +100,8 @@ def _upscale_still(source: Path, target: Path, options: UpscaleOptions, models: 
         raise BadInputError(f"{source} is a picture, {target.name} would be a video; give it a picture's suffix")
     for name in VIDEO_OPTIONS:
         if getattr(options, name):
-            raise BadInputError(f"--{name.partition('_')[0]} is for videos, and {source} is a picture; leave it out")
+            option = name.removesuffix("_seconds").replace("_", "-")
+            raise BadInputError(f"--{option} is for videos, and {source} is a picture; leave it out")
     images.check_paths(source, target, options.overwrite)
     size = image_size(source)
     wanted = options.size.resolve(*size) if options.size else None

@@ -15,7 +15,10 @@ from subpixel.media.size import SizeWish
 Deinterlace = Literal["auto", "on", "off"]
 MOST_FPS = 1000
 SEGMENT_SECONDS = Fraction(10)
-VIDEO_OPTIONS = ("start_seconds", "duration_seconds", "encoder", "fps", "resume")  # what has no meaning for a picture
+# What has no meaning for a picture.
+VIDEO_OPTIONS = (
+    "start_seconds", "duration_seconds", "input_format", "output_format", "decoder", "encoder", "fps", "resume",
+)  # fmt: skip
 UNITS = {
     "ms": Fraction(1, 1000), "s": Fraction(1), "": Fraction(1), "m": Fraction(60), "min": Fraction(60),
     "h": Fraction(3600),
@@ -28,13 +31,15 @@ class UpscaleOptions:
 
     ``model``: a shipped name or a bundle's path, ``None`` for the shipped one whose factor fits; ``scale``: the factor
     the model must have; ``size``: another result size, reached by an exact resize after the model; ``compare``: bicubic
-    at the left, the model at the right. Of videos only: ``start_seconds`` and ``duration_seconds`` (only that part,
-    exact to the frame; its times begin at zero unless it is the beginning), ``encoder`` and ``encoder_options``
-    (FFmpeg's names), ``deinterlace``, ``drop_unsupported`` (leave out streams that the new container can't hold,
-    instead of refusing), ``fps`` (frames come at that pace, and each is made larger by its deadline: by the model, by
-    one of ``rungs``, by bicubic), ``resume`` (work in segments of ``segment_seconds``, kept beside the result until it
-    is complete, so that a killed job can be taken up again). ``threads``: of the model and of the codecs, 0 leaves it
-    to them.
+    at the left, the model at the right. ``threads``: of the model and of the codecs, 0 leaves it to them.
+
+    Of videos only: ``start_seconds`` and ``duration_seconds`` (only that part, exact to the frame; its times begin at
+    zero unless it is the beginning), ``input_format`` and ``input_options`` (of FFmpeg, for cameras and streams),
+    ``output_format`` (of the output ``-``), ``decoder``, ``encoder`` and ``encoder_options`` (FFmpeg's names),
+    ``deinterlace``, ``drop_unsupported`` (leave out streams that the new container can't hold, instead of refusing),
+    ``fps`` (frames come at that pace, and each is made larger by its deadline: by the model, by one of ``rungs``, by
+    bicubic), ``resume`` (work in segments of ``segment_seconds``, kept beside the result until it is complete, so that
+    a killed job can be taken up again).
     """
 
     model: str | None = None
@@ -50,6 +55,10 @@ class UpscaleOptions:
     tune: bool = True
     start_seconds: Fraction | None = None
     duration_seconds: Fraction | None = None
+    input_format: str | None = None
+    input_options: tuple[tuple[str, str], ...] = ()
+    output_format: str | None = None
+    decoder: str | None = None
     encoder: str | None = None
     encoder_options: tuple[tuple[str, str], ...] = ()
     deinterlace: Deinterlace = "auto"
@@ -96,9 +105,9 @@ def parse_time(text: str, option: str = "--start") -> Fraction:
     return Fraction(match.group(1)) * UNITS[match.group(2)]
 
 
-def parse_encoder_option(text: str) -> tuple[str, str]:
+def parse_option(text: str, option: str = "--encoder-option") -> tuple[str, str]:
     """``key=value``. Raises ``BadInputError``."""
     key, sign, value = text.partition("=")
     if not sign or not key.strip():
-        raise BadInputError(f"--encoder-option: found {text!r}, needed key=value as crf=20")
+        raise BadInputError(f"{option}: found {text!r}, needed key=value as crf=20")
     return key.strip(), value.strip()

@@ -67,10 +67,10 @@ class FilePlace:
             self.path.unlink(missing_ok=True)
 
 
-def check_target(source: Path, target: Path, overwrite: bool) -> None:
+def check_target(source: object, target: Path, overwrite: bool) -> None:
     """Refuse a place that can't be written. Raises ``OutputError``."""
     place = Path(os.path.realpath(target))
-    if place.exists() and source.exists() and place.samefile(source):
+    if place.exists() and isinstance(source, Path) and source.exists() and place.samefile(source):
         raise OutputError(f"{target} is the input itself; choose another name")
     if place.is_dir():
         raise OutputError(f"{target} is a folder; needed a file name")

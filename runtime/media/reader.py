@@ -14,7 +14,9 @@ from av.packet import Packet
 from av.video.frame import VideoFrame
 from av.video.stream import VideoStream
 
+from subpixel.media.decoders import decoder_for
 from subpixel.media.probe import MediaInfo, VideoInfo, is_picture
+from subpixel.media.sources import Feed
 from subpixel.media.span import WHOLE, Span
 
 Item: TypeAlias = "VideoFrame | Packet[Any]"
@@ -61,13 +63,14 @@ class Losses:
 
 @dataclass
 class Reader:
-    """``container`` is open and at its start; ``span``: the part that is wanted."""
+    """``container`` is open and at its start; ``span``: the part that is wanted; ``feed``: it is this one's."""
 
     container: InputContainer
     info: VideoInfo
     wanted: frozenset[int]
     span: Span = WHOLE
     threads: int = 0
+    feed: Feed | None = None
     losses: Losses = field(default_factory=Losses)
     next_ticks: int | None = field(default=None, init=False)  # of a segment: the time of the first frame after it
     earlier: int = field(default=0, init=False)  # frames given that come before the part
@@ -76,7 +79,7 @@ class Reader:
         stream = self.container.streams[self.info.index]
         assert isinstance(stream, VideoStream)
         self._stream = stream
-        stream.thread_type, stream.thread_count = "AUTO", self.threads
+        self._decoder = decoder_for(stream, self.info.decoder, self.threads)
         self._last_pts: int | None = None
         self._earlier: deque[VideoFrame] = deque(maxlen=self.span.before)
         self._later, self._is_first = 0, True
@@ -129,12 +132,14 @@ class Reader:
         """Until the end or the first fault, then one empty packet that drains the decoder."""
         used = [s for s in self.container.streams if s.index in self.wanted or s.index == self._stream.index]
         try:
-            yield from self.container.demux(used)
+            yield from self.container.demux(used) if self.feed is None else self.feed.packets(used)
+            if self.feed is None or not self.feed.stop.is_set():
+                return
         except FFmpegError as fault:
             self.losses.fault = fault.strerror or str(fault)
-            drain: Packet[Any] = Packet()
-            drain.stream = self._stream
-            yield drain
+        drain: Packet[Any] = Packet()
+        drain.stream = self._stream
+        yield drain
 
     def _frames(self, packet: Packet[Any]) -> Iterator[VideoFrame]:
         is_drain = not packet.size and packet.dts is None and packet.pts is None
@@ -143,7 +148,7 @@ class Reader:
         if self._video_done or not (packet.size or is_drain):
             return
         try:
-            frames = self._stream.decode(None if is_drain else packet)
+            frames = self._decoder.decode(None if is_drain else packet)
         except FFmpegError:
             self.losses.failed_decodes += 1
             return

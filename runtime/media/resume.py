@@ -11,6 +11,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass, fields
 from fractions import Fraction
+from pathlib import Path
 
 import av
 
@@ -49,6 +50,7 @@ def run_resumable(plan: Plan, model: Model, progress: Progress = silent) -> Vide
     another job. The folder stays when the work is broken off, and goes when the result is complete.
     """
     _refuse_unfit(plan, model)
+    assert isinstance(plan.target, Path)  # anything else was refused
     folder = JobFolder(plan.target)
     folder.begin(identity_of(plan, model))
     kept = folder.job.frames
@@ -77,6 +79,7 @@ def _refuse_unfit(plan: Plan, model: Model) -> None:
 def identity_of(plan: Plan, model: Model) -> dict[str, str]:
     """What the result depends on, by the name it is known under."""
     source, receipt, coded = plan.source.path, model.receipt, plan.encoding
+    assert isinstance(source, Path)
     named = {
         field.name: getattr(plan.options, field.name)
         for field in fields(UpscaleOptions)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fractions import Fraction
 from pathlib import Path
 
@@ -23,13 +23,15 @@ from subpixel.media.enlarge_windows import WindowEnlarger
 from subpixel.media.live import LiveEnlarger, in_order, refuse_unfit
 from subpixel.media.luma import LumaCode
 from subpixel.media.options import UpscaleOptions
+from subpixel.media.outlets import place_of
 from subpixel.media.pipeline import Clock, Pipeline
 from subpixel.media.pixels import bits_of, is_rgb
-from subpixel.media.places import FilePlace
 from subpixel.media.plan import Plan, make_plan
 from subpixel.media.probe import is_picture, open_input, probe
 from subpixel.media.reader import Losses, Reader
 from subpixel.media.receipt import StageTimes, VideoReport
+from subpixel.media.sources import Feed
+from subpixel.media.span import Span
 from subpixel.media.streams import content_tags
 from subpixel.media.writer import Writer
 from subpixel.model import Model
@@ -56,11 +58,12 @@ def upscale_video(
 def run_plan(plan: Plan, model: Model, progress: Progress = silent, below: Sequence[Model] = ()) -> VideoReport:
     """Do what was planned. ``below``: with ``fps``, faster models for frames that ``model`` would be late with."""
     video, options = plan.source.video, plan.options
-    writer = Writer(FilePlace(plan.target), plan.container, plan.encoding, video)
+    writer = Writer(place_of(plan.target), plan.container, plan.encoding, video)
     deinterlacer = Deinterlacer(options.deinterlace, video.time_base)
     enlarger = enlarger_for(model, plan) if options.fps is None else live_enlarger((*below, model), plan, options.fps)
     with open_input(plan.source.path) as container:
-        reader = Reader(container, video, plan.kept, plan.span, options.threads)
+        feed = plan.source.path if isinstance(plan.source.path, Feed) else None
+        reader = Reader(container, video, plan.kept, plan.span, options.threads, feed)
         expected = expected_frames(plan)
         with faults_told(plan), left_clean(writer):
             writer.open(container, plan.fates, plan.span)
@@ -157,7 +160,7 @@ def findings(plan: Plan, losses: Losses, deinterlaced: int, fresh: Path | None) 
         yield "the video is interlaced and was taken as it is (--deinterlace off)"
     if losses.mended_times:
         yield f"{losses.mended_times} frame times were missing or ran backwards and were mended"
-    if fresh is not None:
+    if fresh is not None and isinstance(plan.source.path, Path):
         yield from _compared(plan, fresh)
 
 
@@ -182,6 +185,7 @@ def _keys(metadata: dict[str, str]) -> set[str]:
 
 
 def report_of(plan: Plan, model: Model, done: Done) -> VideoReport:
+    """The receipt."""
     per_frame, clock = 1000 / max(done.frames, 1), done.clock
     video = plan.source.video
     return VideoReport(
@@ -202,13 +206,19 @@ def report_of(plan: Plan, model: Model, done: Done) -> VideoReport:
         ),
         streams=plan.fates,
         notes=done.notes,
-        lost=done.losses.lines(plan.source, plan.span),
+        lost=done.losses.lines(plan.source, wanted_of(plan, done.losses)),
         window=model.spec.window,
         latency_frames=model.spec.lookahead,
         scene_cuts=done.seen.scene_cuts,
         state_resets=done.seen.state_resets,
         deadline=done.deadline,
     )
+
+
+def wanted_of(plan: Plan, losses: Losses) -> Span:
+    """What was planned; of a feed that was stopped, what had come until then."""
+    path = plan.source.path
+    return replace(plan.span, until=losses.end) if isinstance(path, Feed) and path.stop.is_set() else plan.span
 
 
 def _runs_as_float(plan: Plan, model: Model) -> bool:

@@ -61,12 +61,12 @@ def test_what_is_there_is_refused_or_skipped(photos: Path, tmp_path: Path) -> No
 def test_the_last_name_is_the_result_or_a_folder(tmp_path: Path) -> None:
     (tmp_path / "here").mkdir()
     here = str(tmp_path / "here")
-    assert places(["a.mp4", "b.mp4"], None) == ((Path("a.mp4"),), Path("b.mp4"))
-    assert places(["a.mp4", "out/"], None) == ((Path("a.mp4"),), None)
-    assert places(["a.mp4", here], None) == ((Path("a.mp4"),), None)
-    assert places(["a.mp4", "b.mp4", "out"], None) == ((Path("a.mp4"), Path("b.mp4")), None)
-    assert places([here, "out"], None) == ((Path(here),), None)
-    assert places(["a.mp4", "b.mp4"], "out") == ((Path("a.mp4"), Path("b.mp4")), None)
+    assert places(["a.mp4", "b.mp4"], None) == (("a.mp4",), "b.mp4")
+    assert places(["a.mp4", "out/"], None) == (("a.mp4",), None)
+    assert places(["a.mp4", here], None) == (("a.mp4",), None)
+    assert places(["a.mp4", "b.mp4", "out"], None) == (("a.mp4", "b.mp4"), None)
+    assert places([here, "out"], None) == ((here,), None)
+    assert places(["a.mp4", "b.mp4"], "out") == (("a.mp4", "b.mp4"), None)
 
 
 @pytest.mark.parametrize(
