@@ -42,7 +42,7 @@ def make_span(source: MediaInfo, options: UpscaleOptions) -> Span:
 
 def find_frame(path: Source, info: VideoInfo, asked: Fraction) -> tuple[Fraction | None, Fraction | None]:
     """When the first frame at or after ``asked`` seconds is shown, and where to seek for it (``None``: no seeking)."""
-    for seek in places_before(info, asked):
+    for seek in places_before(info, asked, Fraction(SLACK_SECONDS)):
         try:
             return _found(path, info, Span(asked, seek=seek)), seek
         except SeekMissed:
@@ -50,9 +50,9 @@ def find_frame(path: Source, info: VideoInfo, asked: Fraction) -> tuple[Fraction
     raise AssertionError("from the beginning nothing is missed")
 
 
-def places_before(info: VideoInfo, wanted: Fraction, least: Fraction = Fraction(0)) -> Iterator[Fraction | None]:
+def places_before(info: VideoInfo, wanted: Fraction, least: Fraction) -> Iterator[Fraction | None]:
     """Where to seek, each farther back, for what begins at ``wanted`` and ``least`` seconds before; then no seeking."""
-    for back in BACK_SECONDS:
+    for back in (0, *BACK_SECONDS):
         if back >= least and wanted - back > info.first_seconds:
             yield wanted - back
     yield None
