@@ -82,7 +82,14 @@ def _one(source: str, target: str, options: UpscaleOptions, output: Output) -> N
     is_live = not isinstance(source_of(source, options.input_format, options.input_options), Path)
     stop = threading.Event() if is_live else None
     with interruptible_once(stop), progress_for(output, source if is_live else Path(source).name) as progress:
-        report = upscale_file(source, target, options, progress=progress, stop=stop)
+        try:
+            report = upscale_file(source, target, options, progress=progress, stop=stop)
+        except KeyboardInterrupt:
+            if options.resume:
+                output.progress_console.print(
+                    f"{target}.part/ keeps what is finished; the same command goes on from there"
+                )
+            raise
     if stop is not None and stop.is_set():
         output.say(f"stopped; {target} is complete up to there")
     for line in _lines(report):
