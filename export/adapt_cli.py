@@ -11,7 +11,7 @@ from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
 from subpixel.bundle import save
 from subpixel.cli.console import Output, json_option, overwrite_option, quiet_option
-from subpixel.cli.upscale import interruptible_once
+from subpixel.cli.progress import interruptible_once
 from subpixel.errors import BadInputError, NotFoundError
 from subpixel.export.cli import refuse_existing
 from subpixel.export.driver import export_trained

@@ -55,6 +55,12 @@ class Model:
         """One for every engine in use: another kind (8 bit or float) of the model is opened when frames need it."""
         return tuple(engine.receipt for engine in self._engines.values())
 
+    @property
+    def weights_sha256(self) -> str:
+        """Of the file that the engine was opened with; empty for a method that needs none."""
+        files = self._engine.variant.files
+        return files[0].sha256 if files else ""
+
     def upscale(self, image: Pixels) -> Pixels:
         """Enlarge an image. ``[H, W]`` (luma as video has it) or ``[H, W, 3]`` (RGB); uint8, or float32 in [0, 1].
 

@@ -24,17 +24,22 @@ overwrite_option = click.option("--overwrite", is_flag=True, help="Replace what 
 
 @dataclass(frozen=True)
 class Output:
-    """Where a verb speaks. ``say`` is for people; ``result`` ends the verb, as JSON or not at all."""
+    """Where a verb speaks. ``say`` is for people; ``result`` ends the verb, as JSON or not at all.
+
+    ``is_piped``: stdout is taken by the result itself.
+    """
 
     as_json: bool = False
     quiet: bool = False
+    is_piped: bool = False
 
     @property
     def console(self) -> Console:
         """For tables, text and progress: stdout for people, stderr beside JSON, nowhere when quiet."""
-        stream = sys.stderr if self.as_json else sys.stdout
+        on_stderr = self.as_json or self.is_piped
+        stream = sys.stderr if on_stderr else sys.stdout
         width = None if stream.isatty() else FILE_COLUMNS
-        return Console(stderr=self.as_json, quiet=self.quiet, highlight=False, soft_wrap=True, width=width)
+        return Console(stderr=on_stderr, quiet=self.quiet, highlight=False, soft_wrap=True, width=width)
 
     @property
     def progress_console(self) -> Console:

@@ -15,7 +15,7 @@ import subpixel
 from subpixel.catalogue import DEFAULT_MODEL
 from subpixel.cli.before_after import Rgb, composed, frame_of, panels, save_picture
 from subpixel.cli.console import Output, json_option, overwrite_option, quiet_option
-from subpixel.cli.upscale import progress_for
+from subpixel.cli.progress import progress_for
 from subpixel.errors import NotFoundError, OutputError, PartialResultError
 from subpixel.media.files import upscale_file
 from subpixel.media.options import UpscaleOptions

@@ -1,94 +1,97 @@
-"""``subpixel upscale``: enlarge a picture or a video."""
+"""``subpixel upscale``: enlarge pictures and videos."""
 
 from __future__ import annotations
 
-import signal
 import sys
 import threading
-import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Iterator, Sequence
+from contextlib import AbstractContextManager
+from functools import partial
 from pathlib import Path
-from types import FrameType
 from typing import Any
 
 import click
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
-from subpixel.cli.console import Output, json_option, overwrite_option, quiet_option
-from subpixel.engines.base import PRECISIONS
+from subpixel.cli.console import Output
+from subpixel.cli.progress import interruptible_once, progress_for
+from subpixel.cli.upscale_options import options_of, with_options
 from subpixel.errors import BadInputError, PartialResultError
+from subpixel.media.batch import FileResult, Job, find_jobs, upscale_files
 from subpixel.media.files import upscale_file
 from subpixel.media.images import ImageReport
-from subpixel.media.options import UpscaleOptions, parse_duration, parse_encoder_option
+from subpixel.media.options import UpscaleOptions
+from subpixel.media.outlets import PIPE
 from subpixel.media.receipt import VideoReport, describe
-from subpixel.media.size import SizeWish, parse_size, parse_to
+from subpixel.media.sources import source_of
+from subpixel.media.video import Progress
 
-LINE_SECONDS = 5.0
 EPILOG = """\b
 Examples:
   subpixel upscale clip.mp4 clip-x3.mp4
   subpixel upscale old.mkv new.mkv --to 1080p --encoder libx265 --encoder-option crf=22
-  subpixel upscale clip.mp4 look.mp4 --preview 3s --compare
+  subpixel upscale clip.mp4 look.mp4 --start 1m --duration 3s --compare
   subpixel upscale clip.mp4 live.mp4 --fps 30
   subpixel upscale photo.png photo-x3.png
+  subpixel upscale photos/ film.mp4 -o large/ --skip-existing
 """
 
 
-def _option(*names: str, **settings: Any) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
-    return click.option(*names, **settings)
-
-
-OPTIONS = (
-    _option("--model", help="A shipped model (`subpixel models`) or a bundle's path; else the one that fits."),
-    _option("--scale", type=click.IntRange(1), help="The factor; without --model the shipped one of that factor."),
-    _option("--to", help="720p, 1080p, 4k ...: the shorter side's length; the model's result is resized to it."),
-    _option("--size", help="WIDTHxHEIGHT of the result; the shape shown is kept."),
-    _option("--compare", is_flag=True, help="Side by side: bicubic at the left, the model at the right."),
-    _option("--preview", metavar="DURATION", help="Only the beginning, as 3s."),
-    _option("--engine", help="onnxruntime, openvino, litert, tensorrt or bicubic; else the fastest that is trusted."),
-    _option("--device", default="cpu", show_default=True, help="cpu, gpu, npu, cuda:0 ..."),
-    _option("--fallback", type=click.Choice(["cpu"]), help="Allow the CPU where the device isn't there."),
-    _option("--precision", type=click.Choice(PRECISIONS), default="auto", show_default=True, help="The arithmetic."),
-    _option("--threads", type=click.IntRange(0), default=0, help="Of the model and of the codecs; 0: their choice."),
-    _option("--no-tune", is_flag=True, help="Don't measure which variant is fastest here."),
-    _option("--encoder", help="One of FFmpeg's video encoders; else libx264, or libvpx-vp9 for .webm."),
-    _option("--encoder-option", "encoder_options", multiple=True, metavar="KEY=VALUE", help="Repeatable."),
-    _option(
-        "--deinterlace",
-        type=click.Choice(["auto", "on", "off"]),
-        default="auto",
-        show_default=True,
-        help="Interlaced frames to whole ones by bwdif: those that say they are, all, or none.",
-    ),
-    _option("--fps", type=float, help="Frames come at this pace and are given by their deadline, two frames later."),
-    _option("--rung", "rungs", multiple=True, help="With --fps: a faster model to fall back to, beside bicubic."),
-    _option("--drop-unsupported", is_flag=True, help="Leave out streams that OUT's container can't hold."),
-    overwrite_option,
-    json_option,
-    quiet_option,
-)
-
-
-def _with_options(command: Callable[..., Any]) -> Callable[..., Any]:
-    for option in reversed(OPTIONS):
-        command = option(command)
-    return command
-
-
 @click.command(epilog=EPILOG)
-@click.argument("source", metavar="IN")
-@click.argument("target", metavar="OUT")
-@_with_options
-def upscale(source: str, target: str, as_json: bool, quiet: bool, **given: Any) -> None:
-    """Enlarge a picture or a video file IN to OUT.
+@click.argument("names", metavar="IN... OUT", nargs=-1, required=True)
+@with_options
+def upscale(
+    names: tuple[str, ...], as_json: bool, quiet: bool, output_folder: str | None, skip_existing: bool, **given: Any
+) -> None:
+    """Enlarge a picture or a video file IN to OUT, or many files and folders into the folder OUT.
 
     OUT's suffix says its format: .mp4 .m4v .mov .mkv .webm for videos. Sound, subtitles, chapters and tags are kept.
+    In a folder every result has its input's name.
     """
-    output = Output(as_json, quiet)
-    options = _options(given)
-    with interruptible_once(), progress_for(output, Path(source).name) as progress:
-        report = upscale_file(Path(source), Path(target), options, progress=progress)
+    is_piped = names[-1] == PIPE and output_folder is None
+    if is_piped and as_json:
+        raise BadInputError("--json speaks on standard output, where the video goes; name a file, or leave --json out")
+    output, options = Output(as_json, quiet, is_piped), options_of(given)
+    sources, target = places(names, output_folder)
+    if target is not None:
+        if skip_existing:
+            raise BadInputError("--skip-existing is for many files; name a folder for the results with -o")
+        _one(sources[0], target, options, output)
+    else:
+        _many([Path(source) for source in sources], Path(output_folder or names[-1]), options, skip_existing, output)
+
+
+def places(names: Sequence[str], folder: str | None) -> tuple[tuple[str, ...], str | None]:
+    """The inputs, and the one result's name, ``None`` where results go into a folder. Raises ``BadInputError``.
+
+    The last name is a folder when there are several inputs, or one that is a folder, when it ends with a slash, and
+    when it is a folder already, as with ``cp``.
+    """
+    if folder is not None:
+        return tuple(names), None
+    if len(names) == 1:
+        raise BadInputError(f"{names[0]}: where to? name the result, or a folder for it with -o")
+    *sources, target = names
+    is_called_folder = target.endswith("/") or Path(target).is_dir()
+    is_folder = len(sources) > 1 or Path(sources[0]).is_dir() or is_called_folder
+    if is_folder and Path(target).suffix and not is_called_folder:
+        raise BadInputError(f"{target} would hold several results; name a folder for them with -o")
+    return tuple(sources), None if is_folder else target
+
+
+def _one(source: str, target: str, options: UpscaleOptions, output: Output) -> None:
+    is_live = not isinstance(source_of(source, options.input_format, options.input_options), Path)
+    stop = threading.Event() if is_live else None
+    with interruptible_once(stop), progress_for(output, source if is_live else Path(source).name) as progress:
+        try:
+            report = upscale_file(source, target, options, progress=progress, stop=stop)
+        except KeyboardInterrupt:
+            if options.resume:
+                output.progress_console.print(
+                    f"{target}.part/ keeps what is finished; the same command goes on from there"
+                )
+            raise
+    if stop is not None and stop.is_set():
+        output.say(f"stopped; {target} is complete up to there")
     for line in _lines(report):
         output.say(line)
     output.result(report)
@@ -96,24 +99,43 @@ def upscale(source: str, target: str, as_json: bool, quiet: bool, **given: Any) 
         raise PartialResultError(f"{target} holds what could be decoded; {'; '.join(report.lost)}")
 
 
-def _options(given: dict[str, Any]) -> UpscaleOptions:
-    """The command line's words as values. Raises ``BadInputError``."""
-    renamed = {key: given[key] for key in given if key not in ("to", "size", "preview", "no_tune", "encoder_options")}
-    return UpscaleOptions(
-        size=_size(given["to"], given["size"]),
-        preview_seconds=parse_duration(given["preview"]) if given["preview"] is not None else None,
-        tune=not given["no_tune"],
-        encoder_options=tuple(parse_encoder_option(text) for text in given["encoder_options"]),
-        **renamed,
-    )
+def _many(sources: Sequence[Path], folder: Path, options: UpscaleOptions, skip_existing: bool, output: Output) -> None:
+    jobs = find_jobs(sources, folder)
+    results: list[FileResult] = []
+    with interruptible_once():
+        for result in upscale_files(
+            jobs, options, skip_existing=skip_existing, progress=partial(_counted, output, len(jobs))
+        ):
+            results.append(result)
+            _tell(result, output)
+    output.result(results)
+    _refuse_unfinished(results)
 
 
-def _size(to: str | None, size: str | None) -> SizeWish | None:
-    if to is not None and size is not None:
-        raise BadInputError("--to and --size both say how large the result shall be; give one of them")
-    if to is not None:
-        return parse_to(to)
-    return parse_size(size) if size is not None else None
+def _counted(output: Output, total: int, number: int, job: Job) -> AbstractContextManager[Progress]:
+    name = f"{number + 1} of {total}: {job.source.name}"
+    if not sys.stderr.isatty():
+        output.progress_console.print(name, markup=False)
+    return progress_for(output, name)
+
+
+def _tell(result: FileResult, output: Output) -> None:
+    """One file's end, for people."""
+    if result.report is not None:
+        for line in _lines(result.report):
+            output.say(line)
+    elif result.skipped:
+        output.say(f"{result.target}: there already, skipped")
+    else:
+        output.say(f"{result.source}: FAILED, {result.error}")
+
+
+def _refuse_unfinished(results: Sequence[FileResult]) -> None:
+    """Raises ``PartialResultError`` naming the files of which something is missing."""
+    unfinished = [result for result in results if not result.is_whole]
+    if unfinished:
+        said = "; ".join(result.error or f"{result.target} holds what could be decoded" for result in unfinished)
+        raise PartialResultError(f"{len(unfinished)} of {len(results)} files are not whole: {said}")
 
 
 def _lines(report: ImageReport | VideoReport) -> Iterator[str]:
@@ -128,74 +150,3 @@ def _lines(report: ImageReport | VideoReport) -> Iterator[str]:
     for word, names in (("kept", report.kept), ("left out", report.dropped), ("note", report.notes)):
         for name in names:
             yield f"  {word:<9} {name}"
-
-
-@contextmanager
-def interruptible_once() -> Iterator[None]:
-    """Ctrl-C and SIGTERM stop the work; what comes after the first is ignored, for the cleaning up is under way."""
-    signals = (signal.SIGINT, signal.SIGTERM)
-    stopped = False
-
-    def stop(number: int, frame: FrameType | None) -> None:
-        nonlocal stopped
-        stopped = True
-        for each in signals:
-            signal.signal(each, signal.SIG_IGN)
-        raise KeyboardInterrupt
-
-    if threading.current_thread() is not threading.main_thread():
-        yield
-        return
-    before = [signal.signal(each, stop) for each in signals]
-    try:
-        yield
-    finally:
-        if not stopped:
-            for each, handler in zip(signals, before, strict=True):
-                signal.signal(each, handler)
-
-
-@contextmanager
-def progress_for(output: Output, name: str) -> Iterator[Callable[[int, int | None], None]]:
-    """A bar with frames a second and the time left on a terminal, a line now and then elsewhere, nothing when quiet."""
-    if output.quiet:
-        yield lambda done, expected: None
-    elif sys.stderr.isatty():
-        with _bar(output) as progress:
-            task = progress.add_task(name, total=None, fps="")
-            started = time.perf_counter()
-
-            def show(done: int, expected: int | None) -> None:
-                fps = done / max(time.perf_counter() - started, 1e-6)
-                progress.update(task, completed=done, total=expected, fps=f"{fps:.1f} frames/s")
-
-            yield show
-    else:
-        yield Lines(output).show
-
-
-def _bar(output: Output) -> Progress:
-    columns = (
-        TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TextColumn("{task.fields[fps]}"),
-        TimeRemainingColumn(),
-    )  # fmt: skip
-    return Progress(*columns, console=output.progress_console, transient=True)
-
-
-class Lines:
-    """Progress for logs: one line every few seconds, on stderr."""
-
-    def __init__(self, output: Output) -> None:
-        self._console = output.progress_console
-        self._started = self._last = time.perf_counter()
-
-    def show(self, done: int, expected: int | None) -> None:
-        """Say how far the work is, unless that was said just now."""
-        now = time.perf_counter()
-        if now - self._last < LINE_SECONDS:
-            return
-        self._last = now
-        fps = done / (now - self._started)
-        left = f", {(expected - done) / fps:.0f} s left" if expected and expected >= done else ""
-        of = f" of {expected}" if expected else ""
-        self._console.print(f"{done}{of} frames, {fps:.1f} frames/s{left}", markup=False)

@@ -6,6 +6,7 @@
 
 from __future__ import annotations
 
+from subpixel.media.batch import FileResult, Job, find_jobs, upscale_files
 from subpixel.media.files import upscale_file
 from subpixel.media.images import ImageOptions, ImageReport, is_image, upscale_image
 from subpixel.media.options import UpscaleOptions
@@ -14,14 +15,18 @@ from subpixel.media.size import SizeWish
 from subpixel.media.video import read_frames, upscale_video
 
 __all__ = [
+    "FileResult",
     "ImageOptions",
     "ImageReport",
+    "Job",
     "SizeWish",
     "UpscaleOptions",
     "VideoReport",
+    "find_jobs",
     "is_image",
     "read_frames",
     "upscale_file",
+    "upscale_files",
     "upscale_image",
     "upscale_video",
 ]

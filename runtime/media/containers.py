@@ -38,6 +38,12 @@ CONTAINERS = (
     Container("matroska", (".mkv",), "subrip", (*MPEG4, *WEB), "attachment", attachments=True),
     Container("webm", (".webm",), "webvtt", WEB, "none"),
 )
+STREAMED = (
+    CONTAINERS[2],
+    Container("mpegts", (".ts",), "", MPEG4, "none"),
+    Container("nut", (".nut",), "", (*MPEG4, *WEB), "none"),
+)
+NOWHERE = Container("null", ("null:",), "", ("wrapped_avframe", "rawvideo"), "none")
 TEXT_CODECS = ("subrip", "srt", "ass", "ssa", "webvtt", "mov_text", "text")
 
 
@@ -48,6 +54,15 @@ def container_of(target: Path) -> Container:
             return found
     have = ", ".join(suffix for container in CONTAINERS for suffix in container.suffixes)
     raise OutputError(f"{target}: videos can't be written as {target.suffix or 'a file without suffix'}; use {have}")
+
+
+def streamed(name: str | None) -> Container:
+    """For an output that can't be gone back in. Raises ``OutputError`` naming those there are."""
+    for found in STREAMED:
+        if name in (None, found.format):
+            return found
+    have = ", ".join(container.format for container in STREAMED)
+    raise OutputError(f"--output-format {name}: what goes to a pipe can be {have}")
 
 
 def holds(container: Container, stream: Stream) -> bool:

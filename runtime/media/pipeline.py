@@ -20,7 +20,7 @@ from subpixel.media.channel import Channel, Stopped
 from subpixel.media.deinterlace import Deinterlacer
 from subpixel.media.enlarge import Enlarger, Prepared, Preparer
 from subpixel.media.reader import Item, Reader
-from subpixel.media.writer import Writer
+from subpixel.media.sink import Sink
 
 ROOM_BYTES = 48 << 20  # a channel's; about ten 1080p frames with their bicubic ones
 ROOM_FRAMES = 4
@@ -51,7 +51,7 @@ class Pipeline:
     deinterlacer: Deinterlacer
     preparer: Preparer
     enlarger: Enlarger
-    writer: Writer
+    writer: Sink
     progress: Callable[[int], None]
     pace: Callable[[], None] | None = None
 

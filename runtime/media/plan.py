@@ -2,20 +2,25 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fractions import Fraction
 from pathlib import Path
 
 from subpixel import catalogue
 from subpixel.errors import BadInputError, NotFoundError
-from subpixel.media.containers import Container, container_of
+from subpixel.media.containers import Container
+from subpixel.media.cutting import make_span
 from subpixel.media.encoder import EncoderWish, Encoding, choose_encoding
 from subpixel.media.memory import refuse_too_large
 from subpixel.media.options import UpscaleOptions
+from subpixel.media.outlets import Target, container_for
 from subpixel.media.pixels import bits_of, subsampling
+from subpixel.media.places import check_target
 from subpixel.media.probe import MediaInfo, VideoInfo, open_input, probe
+from subpixel.media.segments import is_finished
+from subpixel.media.sources import Feed, Source
+from subpixel.media.span import WHOLE, Span
 from subpixel.media.streams import Fate, plan_fates
-from subpixel.media.writer import check_target
 
 SHIPPED_FACTORS = (2, 3, 4)
 SAME_SHAPE = 0.005  # a shape that differs by less came from rounding, and the sample aspect is left alone
@@ -26,12 +31,18 @@ class Plan:
     """``size``: of the enlarged picture, ``encoding.size`` of the coded frame (both halves of a comparison)."""
 
     source: MediaInfo
-    target: Path
+    target: Target
     container: Container
     size: tuple[int, int]
     encoding: Encoding
     fates: tuple[Fate, ...]
     options: UpscaleOptions
+    span: Span = WHOLE
+
+    @property
+    def kept(self) -> frozenset[int]:
+        """The numbers of the streams whose packets are taken over."""
+        return frozenset(fate.stream.index for fate in self.fates if fate.action in ("copy", "convert"))
 
     @property
     def notes(self) -> tuple[str, ...]:
@@ -39,19 +50,32 @@ class Plan:
         return tuple(_notes(self))
 
 
-def check_paths(source: Path, target: Path, overwrite: bool) -> Container:
+def check_paths(source: Source, target: Target, options: UpscaleOptions) -> Container:
     """What can be refused without looking into the file. Raises ``OutputError``, ``NotFoundError``."""
-    if not source.exists():
+    if isinstance(source, Path) and not source.exists():
         raise NotFoundError(f"{source}: no such file")
-    container = container_of(target)
-    check_target(source, target, overwrite)
+    container = container_for(target, options.output_format)
+    if isinstance(target, Path):
+        check_target(source, target, options.overwrite or (options.resume and is_finished(target)))
+    _refuse_once(source, target, options)
     return container
 
 
-def make_plan(source: Path, target: Path, scale: int, options: UpscaleOptions, info: MediaInfo | None = None) -> Plan:
+def _refuse_once(source: Source, target: Target, options: UpscaleOptions) -> None:
+    """What needs files that can be gone back in."""
+    if isinstance(source, Path) and (isinstance(target, Path) or not options.resume):
+        return
+    for option, is_given in (("--start", options.start_seconds is not None), ("--resume", options.resume)):
+        if is_given:
+            raise BadInputError(f"{option} needs files, and {source} or {target} passes by only once; leave it out")
+
+
+def make_plan(
+    source: Source, target: Target, scale: int, options: UpscaleOptions, info: MediaInfo | None = None
+) -> Plan:
     """Plan the work for a model of this factor. Raises ``BadInputError`` and its children."""
-    container = check_paths(source, target, options.overwrite)
-    info = info or probe(source)
+    container = check_paths(source, target, options)
+    info = info or probe(source, options.decoder)
     video = info.video
     size = result_size(video, scale, options)
     enlarged = video.size[0] * scale, video.size[1] * scale
@@ -59,7 +83,13 @@ def make_plan(source: Path, target: Path, scale: int, options: UpscaleOptions, i
     encoding = choose_encoding(_encoder_wish(video, size, options), container)
     with open_input(source) as opened:
         fates = plan_fates(opened, info.streams, video.index, container, options.drop_unsupported)
-    return Plan(info, target, container, size, encoding, fates, options)
+    if isinstance(source, Feed):
+        fates = tuple(f if f.action != "attach" or not f.stream.is_picture else _passed_by(f) for f in fates)
+    return Plan(info, target, container, size, encoding, fates, options, make_span(info, options))
+
+
+def _passed_by(fate: Fate) -> Fate:
+    return replace(fate, action="drop", becomes="", why="a stream's cover passes by before it is known")
 
 
 def result_size(video: VideoInfo, scale: int, options: UpscaleOptions) -> tuple[int, int]:
@@ -132,6 +162,8 @@ def _notes(plan: Plan) -> list[str]:
         notes.append("HDR: the tags are kept; the model was trained on standard range")
     if video.hdr:
         notes.append(f"HDR side data left out: {', '.join(video.hdr)}")
+    if plan.options.start_seconds:
+        notes.append(f"begins with the frame at {float(plan.span.shift):.3f} s, whose time is now zero")
     if plan.options.compare:
         notes.append("a comparison: bicubic at the left, the model at the right")
     if plan.container.format in ("matroska", "webm") and (1000 % video.time_base.denominator):

@@ -5,9 +5,8 @@ from __future__ import annotations
 import struct
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fractions import Fraction
-from pathlib import Path
 from typing import Any
 
 import av
@@ -19,9 +18,11 @@ from av.video.stream import VideoStream
 
 from subpixel.errors import BadInputError, NotFoundError
 from subpixel.media.colour import ColourTags, colour_tags
+from subpixel.media.decoders import Decoder, decoder_for
 from subpixel.media.faults import ffmpeg_faults
 from subpixel.media.pixels import working_format
 from subpixel.media.siting import Siting, siting_of
+from subpixel.media.sources import Feed, Source, first_of
 
 # Demuxers that take any text or picture for a video.
 NO_VIDEO_FORMATS = ("tty", "bin", "xbin", "adf", "idf", "lrc", "srt", "ass", "webvtt", "image2", "ico", "fits", "txd")
@@ -52,9 +53,10 @@ class StreamInfo:
 class VideoInfo:
     """The stream that is made larger. ``size``: width, height as stored; ``aspect``: of a sample, ``None`` if not said.
 
-    ``matrix``: the display matrix, nine integers as FFmpeg has them; ``rotation``: its degrees, counter-clockwise;
-    ``is_interlaced``: the first frame says so; ``frame_count``: as the header has it, 0 where it has none; ``hdr``:
-    side data that describes HDR.
+    ``first_seconds``: when the first frame is shown, by the file's own clock; ``has_times``: whether that is written
+    there, and not made up; ``matrix``: the display matrix, nine integers as FFmpeg has them; ``rotation``: its degrees,
+    counter-clockwise; ``is_interlaced``: the first frame says so; ``frame_count``: as the header has it, 0 where it has
+    none; ``hdr``: side data that describes HDR; ``decoder``: the one asked for.
     """
 
     index: int
@@ -73,6 +75,9 @@ class VideoInfo:
     hdr: tuple[str, ...]
     frame_count: int
     seconds: float | None
+    first_seconds: Fraction = Fraction(0)
+    has_times: bool = True
+    decoder: str | None = None
 
     @property
     def expected_frames(self) -> int | None:
@@ -84,22 +89,42 @@ class VideoInfo:
 class MediaInfo:
     """A media file. ``seconds``: its length as the header has it."""
 
-    path: Path
+    path: Source
     format: str
     seconds: float | None
     streams: tuple[StreamInfo, ...]
     video: VideoInfo
 
 
-def probe(path: Path) -> MediaInfo:
-    """Read the header and decode one frame.
+def probe(path: Source, decoder: str | None = None) -> MediaInfo:
+    """Read the header and decode one frame. ``decoder``: one of FFmpeg's, in place of the usual one.
 
-    Raises ``NotFoundError``, or ``BadInputError`` for what isn't a media file or has no video frame.
+    Raises ``NotFoundError``, or ``BadInputError`` for what isn't a media file or has no video frame, and for a decoder
+    that can't be used.
     """
+    info = _probed(path)
+    return info if decoder is None else replace(info, video=_decoded_by(decoder, path, info.video))
+
+
+def _decoded_by(name: str, path: Source, video: VideoInfo) -> VideoInfo:
+    """What only the decoder itself tells: the format of its frames."""
+    if isinstance(path, Feed):
+        raise BadInputError(f"--decoder is for files, and {path} can't be read twice to try it out; leave it out")
+    with open_input(path) as container:
+        stream = container.streams[video.index]
+        assert isinstance(stream, VideoStream)
+        frame = first_frame(container, stream, decoder_for(stream, name))
+    if frame is None:
+        raise BadInputError(f"--decoder {name}: it gives not one frame of {path}; leave --decoder out")
+    form = frame.format.name
+    return replace(video, decoder=name, pixel_format=form, working_format=working_format(form))
+
+
+def _probed(path: Source) -> MediaInfo:
     with open_input(path) as container:
         streams = tuple(_stream_info(stream) for stream in container.streams)
         stream = _main_video(container, path)
-        frame = first_frame(container, stream)
+        frame = first_of(path, stream) if isinstance(path, Feed) else first_frame(container, stream)
         if frame is None:
             raise BadInputError(f"{path} has a video stream, but not one frame of it could be decoded")
         seconds = container.duration / av.time_base if container.duration else None
@@ -107,8 +132,11 @@ def probe(path: Path) -> MediaInfo:
 
 
 @contextmanager
-def open_input(path: Path) -> Iterator[av.container.InputContainer]:
-    """Open a local media file. Raises ``NotFoundError`` or ``BadInputError``."""
+def open_input(path: Source) -> Iterator[av.container.InputContainer]:
+    """Open a local media file; a feed is open already, and stays so. Raises ``NotFoundError`` or ``BadInputError``."""
+    if isinstance(path, Feed):
+        yield path.container
+        return
     if not path.exists():
         raise NotFoundError(f"{path}: no such file")
     if path.is_dir():
@@ -123,7 +151,7 @@ def open_input(path: Path) -> Iterator[av.container.InputContainer]:
         yield container
 
 
-def _main_video(container: av.container.InputContainer, path: Path) -> VideoStream:
+def _main_video(container: av.container.InputContainer, path: Source) -> VideoStream:
     found = [stream for stream in container.streams.video if not is_picture(stream)]
     if not found:
         have = ", ".join(str(_stream_info(stream)) for stream in container.streams) or "nothing"
@@ -134,13 +162,16 @@ def _main_video(container: av.container.InputContainer, path: Path) -> VideoStre
     return best
 
 
-def first_frame(container: av.container.InputContainer, stream: VideoStream) -> VideoFrame | None:
+def first_frame(
+    container: av.container.InputContainer, stream: VideoStream, decoder: Decoder | None = None
+) -> VideoFrame | None:
     """The first frame that can be decoded."""
+    decode = (decoder or stream).decode
     packets = container.demux(stream)
     while True:
         try:
             packet = next(packets)
-            frames = stream.decode(packet if packet.size else None)
+            frames = decode(packet if packet.size else None)
         except StopIteration:
             return None
         except FFmpegError:
@@ -175,7 +206,7 @@ def _video_info(stream: VideoStream, frame: VideoFrame, seconds: float | None) -
     codec, time_base = stream.codec_context.name, stream.time_base or Fraction(1, 90000)
     own_seconds = float(stream.duration * time_base) if stream.duration else seconds
     working = working_format(frame.format.name)
-    aspect = stream.sample_aspect_ratio
+    aspect, first = stream.sample_aspect_ratio, frame.pts if frame.pts is not None else frame.dts
     return VideoInfo(
         index=stream.index,
         codec=codec,
@@ -192,6 +223,8 @@ def _video_info(stream: VideoStream, frame: VideoFrame, seconds: float | None) -
         hdr=tuple(dict.fromkeys(HDR_DATA[name] for name in side_data if name in HDR_DATA)),
         frame_count=_frame_count(stream),
         seconds=own_seconds,
+        first_seconds=(first or 0) * time_base,
+        has_times=first is not None,
         siting=siting_of(frame, codec, working),  # last: it writes over the frame
     )
 

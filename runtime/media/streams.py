@@ -61,7 +61,7 @@ def _fate(stream: Stream, info: StreamInfo, container: Container) -> Fate:
         return _picture_fate(info, container)
     if info.kind in ("video", "audio", "subtitle") and stream.codec_context is not None and holds(container, stream):
         return Fate(info, "copy")
-    if info.kind == "subtitle" and info.codec in TEXT_CODECS:
+    if info.kind == "subtitle" and info.codec in TEXT_CODECS and container.text:
         return Fate(info, "convert", becomes=container.text)
     return Fate(info, "drop", why=_cannot(container))
 

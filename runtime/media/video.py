@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fractions import Fraction
 from pathlib import Path
 
@@ -23,12 +23,15 @@ from subpixel.media.enlarge_windows import WindowEnlarger
 from subpixel.media.live import LiveEnlarger, in_order, refuse_unfit
 from subpixel.media.luma import LumaCode
 from subpixel.media.options import UpscaleOptions
+from subpixel.media.outlets import place_of
 from subpixel.media.pipeline import Clock, Pipeline
 from subpixel.media.pixels import bits_of, is_rgb
 from subpixel.media.plan import Plan, make_plan
 from subpixel.media.probe import is_picture, open_input, probe
 from subpixel.media.reader import Losses, Reader
 from subpixel.media.receipt import StageTimes, VideoReport
+from subpixel.media.sources import Feed
+from subpixel.media.span import Span
 from subpixel.media.streams import content_tags
 from subpixel.media.writer import Writer
 from subpixel.model import Model
@@ -55,15 +58,15 @@ def upscale_video(
 def run_plan(plan: Plan, model: Model, progress: Progress = silent, below: Sequence[Model] = ()) -> VideoReport:
     """Do what was planned. ``below``: with ``fps``, faster models for frames that ``model`` would be late with."""
     video, options = plan.source.video, plan.options
-    writer = Writer(plan.target, plan.container, plan.encoding, video)
+    writer = Writer(place_of(plan.target), plan.container, plan.encoding, video)
     deinterlacer = Deinterlacer(options.deinterlace, video.time_base)
     enlarger = enlarger_for(model, plan) if options.fps is None else live_enlarger((*below, model), plan, options.fps)
     with open_input(plan.source.path) as container:
-        kept = frozenset(fate.stream.index for fate in plan.fates if fate.action in ("copy", "convert"))
-        reader = Reader(container, video, kept, options.preview_seconds, options.threads)
-        expected = _expected_frames(plan)
-        with _faults_told(plan), _left_clean(writer):
-            writer.open(container, plan.fates, options.preview_seconds)
+        feed = plan.source.path if isinstance(plan.source.path, Feed) else None
+        reader = Reader(container, video, plan.kept, plan.span, options.threads, feed)
+        expected = expected_frames(plan)
+        with faults_told(plan), left_clean(writer):
+            writer.open(container, plan.fates, plan.span)
             started = time.perf_counter()
             model.reset()
             count, clock = Pipeline(
@@ -76,10 +79,10 @@ def run_plan(plan: Plan, model: Model, progress: Progress = silent, below: Seque
                 enlarger.pace.wait if isinstance(enlarger, LiveEnlarger) else None,
             ).run()
             seconds = time.perf_counter() - started
-            notes = (*plan.notes, *_findings(plan, reader.losses, deinterlacer.count, writer.path))
+            notes = (*plan.notes, *findings(plan, reader.losses, deinterlacer.count, writer.path))
             writer.publish()
     in_time = enlarger.kept if isinstance(enlarger, LiveEnlarger) else None
-    return _report(plan, model, Done(count, clock, seconds, reader.losses, notes, enlarger.seen, in_time))
+    return report_of(plan, model, Done(count, clock, seconds, reader.losses, notes, enlarger.seen, in_time))
 
 
 def enlarger_for(model: Model, plan: Plan) -> Enlarger:
@@ -116,7 +119,7 @@ class Done:
 
 
 @contextmanager
-def _left_clean(writer: Writer) -> Iterator[None]:
+def left_clean(writer: Writer) -> Iterator[None]:
     """Whatever happens, no unfinished file stays."""
     try:
         yield
@@ -125,7 +128,7 @@ def _left_clean(writer: Writer) -> Iterator[None]:
 
 
 @contextmanager
-def _faults_told(plan: Plan) -> Iterator[None]:
+def faults_told(plan: Plan) -> Iterator[None]:
     """What FFmpeg refuses in the middle of the work, and a lack of memory, in words."""
     try:
         yield
@@ -136,15 +139,19 @@ def _faults_told(plan: Plan) -> Iterator[None]:
         raise BadInputError(f"not enough memory for frames of {size}; ask for a smaller result") from fault
 
 
-def _expected_frames(plan: Plan) -> int | None:
-    expected, until = plan.source.video.expected_frames, plan.options.preview_seconds
-    if until is None:
+def expected_frames(plan: Plan) -> int | None:
+    """How many there will be, as far as the head of the file and the times tell."""
+    video, span = plan.source.video, plan.span
+    expected, begins = video.expected_frames, span.start or video.first_seconds
+    if expected is not None:
+        expected = max(expected - round((begins - video.first_seconds) * video.rate), 1)
+    if span.until is None:
         return expected
-    shown = -(-until.numerator * plan.source.video.rate // until.denominator)
+    shown = -(-(span.until - begins).numerator * video.rate // (span.until - begins).denominator)
     return int(min(shown, expected or shown))
 
 
-def _findings(plan: Plan, losses: Losses, deinterlaced: int, fresh: Path) -> Iterator[str]:
+def findings(plan: Plan, losses: Losses, deinterlaced: int, fresh: Path | None) -> Iterator[str]:
     """What only the work itself, and a look into the new file, can tell."""
     video = plan.source.video
     if deinterlaced:
@@ -153,7 +160,8 @@ def _findings(plan: Plan, losses: Losses, deinterlaced: int, fresh: Path) -> Ite
         yield "the video is interlaced and was taken as it is (--deinterlace off)"
     if losses.mended_times:
         yield f"{losses.mended_times} frame times were missing or ran backwards and were mended"
-    yield from _compared(plan, fresh)
+    if fresh is not None and isinstance(plan.source.path, Path):
+        yield from _compared(plan, fresh)
 
 
 def _compared(plan: Plan, fresh: Path) -> Iterator[str]:
@@ -164,6 +172,8 @@ def _compared(plan: Plan, fresh: Path) -> Iterator[str]:
             yield f"tags that .{fresh.suffix.lstrip('.')} can't hold: {', '.join(lost)}"
         old = before.streams[plan.source.video.index]
         new = next(stream for stream in after.streams.video if not is_picture(stream))
+        if plan.span.shift:
+            return
         if old.start_time is not None and new.start_time is not None and old.time_base and new.time_base:
             shift = new.start_time * new.time_base - old.start_time * old.time_base
             if abs(shift) > Fraction(1, 1000):
@@ -174,9 +184,9 @@ def _keys(metadata: dict[str, str]) -> set[str]:
     return {key.lower() for key in content_tags(metadata)}
 
 
-def _report(plan: Plan, model: Model, done: Done) -> VideoReport:
+def report_of(plan: Plan, model: Model, done: Done) -> VideoReport:
+    """The receipt."""
     per_frame, clock = 1000 / max(done.frames, 1), done.clock
-    is_whole = plan.options.preview_seconds is None
     video = plan.source.video
     return VideoReport(
         source=str(plan.source.path),
@@ -196,13 +206,19 @@ def _report(plan: Plan, model: Model, done: Done) -> VideoReport:
         ),
         streams=plan.fates,
         notes=done.notes,
-        lost=done.losses.lines(plan.source, is_whole),
+        lost=done.losses.lines(plan.source, wanted_of(plan, done.losses)),
         window=model.spec.window,
         latency_frames=model.spec.lookahead,
         scene_cuts=done.seen.scene_cuts,
         state_resets=done.seen.state_resets,
         deadline=done.deadline,
     )
+
+
+def wanted_of(plan: Plan, losses: Losses) -> Span:
+    """What was planned; of a feed that was stopped, what had come until then."""
+    path = plan.source.path
+    return replace(plan.span, until=losses.end) if isinstance(path, Feed) and path.stop.is_set() else plan.span
 
 
 def _runs_as_float(plan: Plan, model: Model) -> bool:

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import math
-import os
-from dataclasses import replace
 from fractions import Fraction
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
@@ -15,17 +13,18 @@ from av.container import InputContainer, OutputContainer
 from av.error import FFmpegError
 from av.packet import Packet
 from av.stream import Stream
-from av.video.frame import PictureType, VideoFrame
+from av.video.frame import VideoFrame
 from av.video.stream import VideoStream
 
-from subpixel.errors import BadInputError, OutputError
+from subpixel.errors import BadInputError
 from subpixel.media.containers import Container
 from subpixel.media.copying import Carrier, add_stream
 from subpixel.media.encoder import Encoding
-from subpixel.media.enlarge import padded
 from subpixel.media.faults import ffmpeg_faults, writing_fault
+from subpixel.media.fitting import FrameFitter
+from subpixel.media.places import Place
 from subpixel.media.probe import VideoInfo
-from subpixel.media.scaling import Scaler, Shape
+from subpixel.media.span import Span
 from subpixel.media.streams import Fate, content_tags, stream_tags
 
 if TYPE_CHECKING:
@@ -44,14 +43,11 @@ ITUNES_KEYS = frozenset({
 class Writer:
     """Made before work starts: opening it writes the header, and so finds out what the container refuses."""
 
-    def __init__(self, target: Path, container: Container, encoding: Encoding, info: VideoInfo) -> None:
-        place = Path(os.path.realpath(target))
-        self._target, self._place, self._container, self._encoding = target, place, container, encoding
-        self._info = info
-        self._fresh = place.with_name(f".{place.stem}.{os.getpid()}.part{place.suffix}")
+    def __init__(self, place: Place, container: Container, encoding: Encoding, info: VideoInfo) -> None:
+        self._place, self._container, self._encoding = place, container, encoding
+        self._info, self._fit = info, FrameFitter(encoding, info)
         self._output: OutputContainer | None = None
         self._carriers: dict[int, Carrier] = {}
-        self._converter: Scaler | None = None
 
     @property
     def frame_pixels(self) -> int:
@@ -59,31 +55,27 @@ class Writer:
         return self._encoding.size[0] * self._encoding.size[1]
 
     @property
-    def path(self) -> Path:
-        """Where the file is until it is complete."""
-        return self._fresh
+    def path(self) -> Path | None:
+        """Where the file can be read until it is complete."""
+        return self._place.path
 
-    def open(self, source: InputContainer, fates: tuple[Fate, ...], until: Fraction | None) -> None:
+    def open(self, source: InputContainer, fates: tuple[Fate, ...], span: Span) -> None:
         """Add all streams and write the header. Raises ``OutputError`` or ``BadInputError``; leaves nothing behind."""
+        file = self._place.begin()
         try:
-            with self._fresh.open("xb"):
-                pass
-        except OSError as fault:
-            raise writing_fault(self._target, fault) from fault
-        try:
-            with ffmpeg_faults(BadInputError, f"a .{self._place.suffix.lstrip('.')} file can't be started with this"):
-                self._output = self._opened(source)
+            with ffmpeg_faults(BadInputError, f"{self._place.name}: the file can't be started with this"):
+                self._output = self._opened(file, source)
                 self._add_streams(source, fates)
-                self._add_chapters(source, until)
+                self._add_chapters(source, span)
                 self._output.start_encoding()
         except BaseException:
             self.abort()
             raise
 
-    def _opened(self, source: InputContainer) -> OutputContainer:
+    def _opened(self, file: Any, source: InputContainer) -> OutputContainer:
         tags = content_tags(dict(source.metadata))
         output = av.open(
-            f"file:{self._fresh}", "w", format=self._container.format, metadata_errors="surrogateescape",
+            file, "w", format=self._container.format, metadata_errors="surrogateescape",
             container_options=self._muxer_options(source, tags),
         )  # fmt: skip
         output.metadata.update(tags)
@@ -122,30 +114,27 @@ class Writer:
             stream.set_display_matrix(self._info.matrix)
         return stream
 
-    def _add_chapters(self, source: InputContainer, until: Fraction | None) -> None:
+    def _add_chapters(self, source: InputContainer, span: Span) -> None:
         assert self._output is not None
         chapters = source.chapters()
-        if until is not None:
-            chapters = _cut_chapters(chapters, Fraction(source.start_time or 0, av.time_base) + until)
+        if span.until is not None or span.start is not None:
+            chapters = _cut_chapters(chapters, span)
         if chapters:
             self._output.set_chapters(chapters)
 
     def encode(self, frame: VideoFrame) -> None:
         """Bring a frame to the encoder's size and format, encode it and write what is ready."""
-        frame = padded(frame, *self._encoding.size)
-        if frame.format.name != self._encoding.pixel_format:
-            frame = self._converted(frame)
-        frame.pict_type = PictureType.NONE  # else the old key frames would be forced on the encoder
-        self._encoding.tags.put_on(frame)
-        self._mux(self._video.encode(frame))
+        self._mux(self._video.encode(self._fit(frame)))
 
-    def _converted(self, frame: VideoFrame) -> VideoFrame:
-        if self._converter is None:
-            given, coded, siting = self._info.tags, self._encoding.tags, self._info.siting.name
-            shape = Shape(frame.width, frame.height, frame.format.name, given.range, given.matrix, siting)
-            wanted = replace(shape, format=self._encoding.pixel_format, range=coded.range, matrix=coded.matrix)
-            self._converter = Scaler(shape, wanted)
-        return self._converter(frame)
+    def put(self, packet: Packet[Any]) -> None:
+        """Write a packet of the video that was encoded elsewhere by the same encoding."""
+        packet.stream = self._video
+        self._mux((packet,))
+
+    @property
+    def extradata(self) -> bytes:
+        """The encoder's headers, as they stand in the file's head."""
+        return self._video.codec_context.extradata or b""
 
     def copy(self, packet: Packet[Any]) -> None:
         """Write a packet of another stream, converted where its fate says so."""
@@ -154,29 +143,28 @@ class Writer:
             self._mux(carrier(packet))
 
     def finish(self) -> None:
-        """Drain the encoder, write the end of the file, give it its name. Raises ``OutputError``."""
+        """Drain the encoder and write the end of the file. Raises ``OutputError``."""
         self._mux(self._video.encode(None))
+        self.end()
+
+    def end(self) -> None:
+        """Write the end of the file. Raises ``OutputError``."""
         try:
             self._close()
-            with self._fresh.open("rb") as file:
-                os.fsync(file.fileno())
+            self._place.settle()
         except (OSError, FFmpegError) as fault:
-            raise writing_fault(self._target, fault) from fault
+            raise writing_fault(self._place.name, fault) from fault
 
     def publish(self) -> None:
-        """The complete file takes its place."""
-        try:
-            self._fresh.replace(self._place)
-        except OSError as fault:
-            raise writing_fault(self._target, fault) from fault
+        """The complete file takes its place. Raises ``OutputError``."""
+        self._place.publish()
 
     def abort(self) -> None:
         """Leave nothing behind; does nothing after ``publish``."""
-        with contextlib.suppress(OSError):
-            self._fresh.unlink(missing_ok=True)  # first, so that it is gone even if closing fails or hangs
+        self._place.remove()  # first, so that it is gone even if closing fails or hangs
         with contextlib.suppress(Exception):
             self._close()
-        self._fresh.unlink(missing_ok=True)
+        self._place.remove()
 
     def _mux(self, packets: Any) -> None:
         assert self._output is not None
@@ -184,7 +172,7 @@ class Writer:
             for packet in packets:
                 self._output.mux(packet)
         except (OSError, FFmpegError) as fault:
-            raise writing_fault(self._target, fault) from fault
+            raise writing_fault(self._place.name, fault) from fault
 
     def _close(self) -> None:
         if self._output is not None:
@@ -192,26 +180,16 @@ class Writer:
             output.close()
 
 
-def _cut_chapters(chapters: list[Chapter], end: Fraction) -> list[Chapter]:
-    """Those that begin before ``end`` seconds, none reaching beyond it."""
+def _cut_chapters(chapters: list[Chapter], span: Span) -> list[Chapter]:
+    """Those that are shown within the span, none reaching out of it, by its times."""
     found = []
     for chapter in chapters:
-        last = int(end / (chapter["time_base"] or Fraction(1, 1000)))
-        if chapter["start"] < last:
-            found.append({**chapter, "end": min(chapter["end"], last)})
+        time_base = chapter["time_base"] or Fraction(1, 1000)
+        first, last = chapter["start"], chapter["end"]
+        if span.start is not None:
+            first = max(first, int(span.start / time_base))
+        if span.until is not None:
+            last = min(last, int(span.until / time_base))
+        if first < last:
+            found.append({**chapter, "start": first - span.ticks(time_base), "end": last - span.ticks(time_base)})
     return cast("list[Chapter]", found)
-
-
-def check_target(source: Path, target: Path, overwrite: bool) -> None:
-    """Refuse a place that can't be written. Raises ``OutputError``."""
-    place = Path(os.path.realpath(target))
-    if place.exists() and source.exists() and place.samefile(source):
-        raise OutputError(f"{target} is the input itself; choose another name")
-    if place.is_dir():
-        raise OutputError(f"{target} is a folder; needed a file name")
-    if not place.parent.is_dir():
-        raise OutputError(f"{target}: there is no folder {place.parent}; make it first")
-    if place.exists() and not overwrite:
-        raise OutputError(f"{target} exists; choose another name or pass --overwrite")
-    if not os.access(place.parent, os.W_OK | os.X_OK):
-        raise OutputError(f"{target}: the folder {place.parent} can't be written; choose another place")

@@ -25,7 +25,7 @@ def test_the_clip_becomes_full_hd_by_each_engine(
 ) -> None:  # fmt: skip
     require(engine)
     source, target = samples / "stream_640x360.mp4", tmp_path / "large.mp4"
-    options = UpscaleOptions(model="espcn-x3", engine=engine, tune=False, preview_seconds=Fraction(1, 5))
+    options = UpscaleOptions(model="espcn-x3", engine=engine, tune=False, duration_seconds=Fraction(1, 5))
     try:
         report = upscale_file(source, target, options)
     except BundleError as fault:
@@ -46,7 +46,7 @@ def test_the_clip_becomes_full_hd_by_each_engine(
 def sharpness(folder: Path, source: Path, frames_of: Callable[[Path], list[Any]]) -> float:
     """Of bicubic, to compare with: a model that did nothing would be no sharper."""
     target = folder / "bicubic.mp4"
-    upscale_file(source, target, UpscaleOptions(model="bicubic-x3", preview_seconds=Fraction(3, 25)))
+    upscale_file(source, target, UpscaleOptions(model="bicubic-x3", duration_seconds=Fraction(3, 25)))
     return edges(frames_of(target)[2])
 
 

@@ -109,7 +109,7 @@ def test_an_unknown_kind_of_output(name: str, clip_of: Callable[..., Path], tmp_
 def test_a_picture_for_a_video_name(samples: Path, tmp_path: Path) -> None:
     source = samples / "stream_frame40_1920x1080.webp"
     refused(source, tmp_path / "large.mp4", BadInputError, "is a picture, large.mp4 would be a video")
-    refused(source, tmp_path / "large.png", BadInputError, "is for videos", preview_seconds=Fraction(3))
+    refused(source, tmp_path / "large.png", BadInputError, "is for videos", duration_seconds=Fraction(3))
 
 
 @pytest.mark.parametrize(

@@ -24,7 +24,7 @@ def test_times_tags_and_streams_stay(
     name: str, eval_data: Path, facts_of: Callable[[Path], Any], tmp_path: Path
 ) -> None:
     source, target = eval_data / "sample" / name, tmp_path / f"large{Path(name).suffix}"
-    options = UpscaleOptions(model="bicubic-x2", preview_seconds=PREVIEW)
+    options = UpscaleOptions(model="bicubic-x2", duration_seconds=PREVIEW)
     report = upscale_file(source, target, options)
     before, after = facts_of(source), facts_of(target)
     assert isinstance(report, VideoReport) and report.lost == ()
@@ -55,7 +55,7 @@ def test_camera_footage_with_sound_becomes_full_hd(
     name: str, eval_data: Path, facts_of: Callable[[Path], Any], tmp_path: Path
 ) -> None:
     source, target = eval_data / "sample" / name, tmp_path / "large.mp4"
-    upscale_file(source, target, UpscaleOptions(preview_seconds=PREVIEW, tune=False))
+    upscale_file(source, target, UpscaleOptions(duration_seconds=PREVIEW, tune=False))
     before, after = facts_of(source), facts_of(target)
     assert after.size == (1920, 1080)
     assert after.times == before.times[:5]

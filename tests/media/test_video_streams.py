@@ -166,7 +166,7 @@ def test_a_preview_cuts_every_stream_at_the_same_time(
     clip_of: Callable[..., Path], facts_of: Callable[[Path], Any], tmp_path: Path
 ) -> None:
     source, target = clip_of(**TWO_OF_EACH), tmp_path / "look.mkv"
-    report = enlarge(source, target, UpscaleOptions(model="bicubic-x2", preview_seconds=Fraction(1, 5)))
+    report = enlarge(source, target, UpscaleOptions(model="bicubic-x2", duration_seconds=Fraction(1, 5)))
     before, after = facts_of(source), facts_of(target)
     assert after.times == before.times[:5]
     assert report.lost == ()

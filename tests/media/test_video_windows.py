@@ -169,7 +169,7 @@ def test_the_preview_ends_with_its_last_frame_repeated(
     lossless: Callable[..., Path], frames_of: Any, toy_nets: Any
 ) -> None:
     source = lossless(times=tuple(40 * n for n in range(12)))
-    _, target = enlarged(source, toy_nets.picks(2), UpscaleOptions(encoder="ffv1", preview_seconds=Fraction(1, 5)))
+    _, target = enlarged(source, toy_nets.picks(2), UpscaleOptions(encoder="ffv1", duration_seconds=Fraction(1, 5)))
     before, after = lumas(frames_of(source)), lumas(frames_of(target))
     assert [np.array_equal(a, larger(before[min(n + 1, 4)])) for n, a in enumerate(after)] == [True] * 5
 

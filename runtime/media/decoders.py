@@ -1,0 +1,69 @@
+"""A decoder by its name in FFmpeg, in place of the one that FFmpeg would take."""
+
+from __future__ import annotations
+
+import difflib
+from typing import Any, Protocol
+
+import av.codec
+from av.codec import Codec
+from av.codec.codec import UnknownCodecError
+from av.codec.context import CodecContext
+from av.packet import Packet
+from av.video.codeccontext import VideoCodecContext
+from av.video.frame import VideoFrame
+from av.video.stream import VideoStream
+
+from subpixel.errors import BadInputError
+from subpixel.media.faults import ffmpeg_faults
+
+
+class Decoder(Protocol):
+    """Packets to frames, in order of showing; ``None`` drains it. Raises ``FFmpegError``."""
+
+    def decode(self, packet: Packet[VideoStream] | None = None) -> list[VideoFrame]: ...
+
+
+def decoder_for(stream: VideoStream, name: str | None, threads: int = 0) -> Decoder:
+    """The stream's own, or the one called ``name``. Raises ``BadInputError`` where there is none that can be used."""
+    if name is None:
+        if not stream.codec_context.is_open:  # a feed's is, since its first frame was looked at
+            stream.thread_type, stream.thread_count = "AUTO", threads
+        return stream
+    _refuse_unfit(name, stream)
+    context: Any = CodecContext.create(name, "r")
+    assert isinstance(context, VideoCodecContext)
+    context.extradata = stream.codec_context.extradata
+    context.thread_type, context.thread_count = "AUTO", threads
+    with ffmpeg_faults(BadInputError, f"--decoder {name}: FFmpeg knows it, but it can't be opened here"):
+        context.open()
+    return context
+
+
+def _refuse_unfit(name: str, stream: VideoStream) -> None:
+    wanted = stream.codec_context.codec
+    try:
+        found = Codec(name, "r")
+    except UnknownCodecError:
+        near = difflib.get_close_matches(name, sorted(av.codec.codecs_available), n=1)
+        hint = f" (did you mean {near[0]}?)" if near else ""
+        raise BadInputError(f"--decoder {name}: this FFmpeg has no such decoder{hint}; {_offered(wanted)}") from None
+    if found.id != wanted.id:
+        raise BadInputError(f"--decoder {name}: the video is {wanted.canonical_name}; {_offered(wanted)}")
+
+
+def _offered(wanted: Codec) -> str:
+    return f"for {wanted.canonical_name} there are: {', '.join(decoders_of(wanted))}"
+
+
+def decoders_of(wanted: Codec) -> list[str]:
+    """The names of all decoders that this FFmpeg has for a codec; hardware ones may still not open."""
+    found = []
+    for name in sorted(av.codec.codecs_available):
+        try:
+            codec = Codec(name, "r")
+        except UnknownCodecError:
+            continue
+        if codec.id == wanted.id:
+            found.append(name)
+    return found
