@@ -22,7 +22,7 @@ from subpixel.model import Model
 from subpixel.rectangles import Places, Rectangle, cover
 from subpixel.spec import Array, ModelSpec
 
-MOST_LEVELS = 64
+DEFAULT_LEVELS, MOST_LEVELS = 0.0, 64
 LEAST_MS = 1e-3  # of a clock's step
 MOST_SHARE = 0.8  # of the frame changed: not worth looking for rectangles
 CONTESTED = 2.0  # where the dearer way costs less than so many times the other one,
@@ -88,6 +88,10 @@ class Reusing:
     def basis(self) -> Array | None:
         """The plane that the last result is the net's result of; not to be written into. ``None`` at the beginning."""
         return self._kept.basis if self._kept else None
+
+    def reset(self) -> None:
+        """Forget the last frame: the next one is computed as a whole."""
+        self._kept = None
 
     def upscale_luma(self, luma: Array) -> Array:
         """As ``Model.upscale_luma``; the result is valid until the next call, and not to be written into."""
