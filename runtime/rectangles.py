@@ -10,7 +10,9 @@ from numpy.typing import NDArray
 
 from subpixel.changes import Cells
 
-MOST = 8  # rectangles a frame
+MOST_CUTS = 4  # of a box and its parts, one after the other
+LEAST_STEP = 0.4  # of the share of marked cells from row to row: less is no shape, only scattered
+FULL = 0.75  # of a box marked: hardly anything to be gained by cutting it
 
 Places = NDArray[np.intp]
 
@@ -34,6 +36,10 @@ class Rectangle:
         """To take it out of an array."""
         return slice(self.top, self.bottom), slice(self.left, self.right)
 
+    def moved(self, down: int, across: int) -> Rectangle:
+        """The same elsewhere."""
+        return Rectangle(self.top + down, self.bottom + down, self.left + across, self.right + across)
+
     def times(self, factor: int) -> Rectangle:
         """The same in units that are ``factor`` times finer."""
         return Rectangle(self.top * factor, self.bottom * factor, self.left * factor, self.right * factor)
@@ -47,7 +53,7 @@ class Rectangle:
 
     def within(self, other: Rectangle) -> Rectangle:
         """The same, counted from the other's corner."""
-        return Rectangle(self.top - other.top, self.bottom - other.top, self.left - other.left, self.right - other.left)
+        return self.moved(-other.top, -other.left)
 
 
 Cost = Callable[[Places, Places], NDArray[np.float64]]
@@ -56,17 +62,22 @@ Cost = Callable[[Places, Places], NDArray[np.float64]]
 
 def cover(cells: Cells, cost: Cost) -> list[Rectangle]:
     """Rectangles, in cells, that hold every marked cell; they don't overlap. None for an empty grid."""
-    marked = _tight(cells, Rectangle(0, cells.shape[0], 0, cells.shape[1]))
-    waiting: list[Rectangle] = [marked] if marked else []
-    done: list[Rectangle] = []
-    while waiting:
-        box = waiting.pop()
-        parts = _cut(cells, box, cost) if len(waiting) + len(done) + 2 <= MOST else None
-        if parts is None:
-            done.append(box)
-        else:
-            waiting += parts
-    return done
+    box = _tight(cells, Rectangle(0, cells.shape[0], 0, cells.shape[1]))
+    return _cheapest(cells, box, cost, MOST_CUTS)[1] if box else []
+
+
+def _cheapest(cells: Cells, box: Rectangle, cost: Cost, cuts: int) -> tuple[float, list[Rectangle]]:
+    """The box, or what it is cut into, and its cost. A ring shows only after three cuts that it is hollow."""
+    inner = cells[box.slices]
+    whole = float(cost(np.array([inner.shape[0]]), np.array([inner.shape[1]]))[0])
+    if not cuts or np.count_nonzero(inner) >= FULL * inner.size:
+        return whole, [box]
+    halves = _cut(inner, box, cost, whole)
+    if halves == [box]:
+        return whole, halves
+    parts = [_cheapest(cells, part, cost, cuts - 1) for part in halves]
+    total = sum(spent for spent, _ in parts)
+    return (total, [part for _, found in parts for part in found]) if total < whole else (whole, [box])
 
 
 def _tight(cells: Cells, box: Rectangle) -> Rectangle | None:
@@ -80,20 +91,32 @@ def _tight(cells: Cells, box: Rectangle) -> Rectangle | None:
     )
 
 
-def _cut(cells: Cells, box: Rectangle, cost: Cost) -> list[Rectangle] | None:
-    """The two parts that cost least, where they cost less than the box."""
-    inner = cells[box.slices]
-    whole = float(cost(np.array([inner.shape[0]]), np.array([inner.shape[1]]))[0])
+def _cut(inner: Cells, box: Rectangle, cost: Cost, whole: float) -> list[Rectangle]:
+    """The two parts that cost least; where they cost more than the box, those between which most changes.
+
+    The latter is how grids are refined by Berger and Rigoutsos (1991): at the steepest step of the count along an axis;
+    the box itself where there is none. Parts are as tight as they can be. ``inner``: what is marked in the box.
+    """
     down, across = _best_cut(inner, cost), _best_cut(inner.T, lambda rows, columns: cost(columns, rows))
     if min(down[0], across[0]) >= whole:
-        return None
+        down, across = _steepest(inner), _steepest(inner.T)
+        if min(down[0], across[0]) > 1 - LEAST_STEP:
+            return [box]
+    height, width = inner.shape
     if down[0] <= across[0]:
-        row = box.top + down[1]
-        halves = Rectangle(box.top, row, box.left, box.right), Rectangle(row, box.bottom, box.left, box.right)
+        halves = Rectangle(0, down[1], 0, width), Rectangle(down[1], height, 0, width)
     else:
-        column = box.left + across[1]
-        halves = Rectangle(box.top, box.bottom, box.left, column), Rectangle(box.top, box.bottom, column, box.right)
-    return [part for half in halves if (part := _tight(cells, half))]
+        halves = Rectangle(0, height, 0, across[1]), Rectangle(0, height, across[1], width)
+    return [part.moved(box.top, box.left) for half in halves if (part := _tight(inner, half))]
+
+
+def _steepest(inner: Cells) -> tuple[float, int]:
+    """The row before which the share of marked cells changes most; how little it changes, and that row."""
+    if inner.shape[0] < 2:
+        return np.inf, 0
+    steps = np.abs(np.diff(inner.mean(axis=1)))
+    row = int(steps.argmax())
+    return 1 - float(steps[row]), row + 1
 
 
 def _best_cut(inner: Cells, cost: Cost) -> tuple[float, int]:

@@ -19,11 +19,14 @@ from subpixel.call_costs import CallCosts
 from subpixel.changes import CELL_PX, Cells, Changes
 from subpixel.errors import BadInputError
 from subpixel.model import Model
+from subpixel.moves import Move, Search, Shift, move_of, runs
 from subpixel.rectangles import Places, Rectangle, cover
 from subpixel.spec import Array, ModelSpec
 
-DEFAULT_LEVELS, MOST_LEVELS = 0.0, 64
+DEFAULT_LEVELS, MOST_LEVELS = 2.0, 64
 LEAST_MS = 1e-3  # of a clock's step
+LEAST_MOVED = 0.05  # of the frame changed: worth looking where it came from
+MOST_LEFT = 0.7  # of what changed still to be computed: worth moving the rest
 MOST_SHARE = 0.8  # of the frame changed: not worth looking for rectangles
 CONTESTED = 2.0  # where the dearer way costs less than so many times the other one,
 TRIAL_EVERY = 32  # it is taken now and then, to learn what it costs today
@@ -60,15 +63,22 @@ def can_reuse(model: Model) -> bool:
 class Reusing:
     """A model told the frames of a video in order, so that it can keep what it made of the last one.
 
-    ``tolerance``: levels of 255 by which a pixel may differ from what its result was made of. Raises ``BadInputError``
+    ``tolerance``: levels of 255 by which a pixel may differ from what its result was made of; ``motion``: also look
+    for content that moved by whole pixels. Raises ``BadInputError``
     for a model that ``can_reuse`` refuses and for a tolerance out of range.
     """
 
-    def __init__(self, model: Model, tolerance: float = 0.0, clock: Callable[[], float] = time.perf_counter) -> None:
+    def __init__(
+        self,
+        model: Model,
+        tolerance: float = 0.0,
+        motion: bool = True,
+        clock: Callable[[], float] = time.perf_counter,
+    ) -> None:
         if not can_reuse(model):
             raise BadInputError(f"{model.spec.name}: parts of its frames can't be enlarged by themselves")
         check_tolerance(tolerance)
-        self._model, self._tolerance, self._clock = model, tolerance, clock
+        self._model, self._tolerance, self._motion, self._clock = model, tolerance, motion, clock
         self._kept: _Kept | None = None
         self._frames = self._duplicates = 0
         self._pixels = self._computed = 0
@@ -97,16 +107,16 @@ class Reusing:
         """As ``Model.upscale_luma``; the result is valid until the next call, and not to be written into."""
         kept = self._kept
         if kept is None or not kept.fits(luma):
-            kept = self._kept = _Kept(self._model, luma, self._tolerance)
+            kept = self._kept = _Kept(self._model, luma, self._tolerance, self._motion)
         started = self._clock()
-        parts = kept.parts_for(luma)
-        computed = luma.size if parts is None else sum(part.read.area for part in parts)
-        if parts is None:
+        plan = kept.plan_for(luma)
+        if plan is None:
             kept.run_whole(luma)
         else:
-            kept.run_parts(parts, luma)
-        kept.learn(parts, max(1000 * (self._clock() - started), LEAST_MS))
-        self._frames, self._duplicates = self._frames + 1, self._duplicates + (computed == 0)
+            kept.run(plan, luma)
+        kept.learn(plan, max(1000 * (self._clock() - started), LEAST_MS))
+        computed = luma.size if plan is None else plan.pixels
+        self._frames, self._duplicates = self._frames + 1, self._duplicates + (plan == NOTHING)
         self._pixels, self._computed = self._pixels + luma.size, self._computed + computed
         return kept.result
 
@@ -117,10 +127,23 @@ def check_tolerance(levels: float) -> None:
         raise BadInputError(f"reuse tolerance: found {levels}, needed 0 to {MOST_LEVELS} levels of 255")
 
 
+@dataclass(frozen=True)
+class Plan:
+    """How a frame is made of the last one: what is moved, then what is computed again; nothing for a duplicate."""
+
+    move: Move | None
+    parts: tuple[Part, ...]
+
+    @property
+    def pixels(self) -> int:
+        """LR pixels that go through the model."""
+        return sum(part.read.area for part in self.parts)
+
+
 class _Kept:
     """The basis of one size and type of frames, the result made of it, and what calls cost."""
 
-    def __init__(self, model: Model, luma: Array, tolerance: float) -> None:
+    def __init__(self, model: Model, luma: Array, tolerance: float, motion: bool) -> None:
         self._model, spec = model, model.spec
         self._multiple = spec.size_multiple
         self._cell = math.lcm(CELL_PX, self._multiple)
@@ -130,56 +153,97 @@ class _Kept:
         self._costs = CallCosts(luma.size)
         self._sizes_seen: set[tuple[int, int]] = set()
         self._contested = 0
+        self._search = Search(self._multiple) if motion else None
+        self._exact = Changes((luma.shape[0], luma.shape[1]), luma.dtype, self._cell, 0)
         self.result: Array = np.empty((0, 0), luma.dtype)
 
     def fits(self, luma: Array) -> bool:
         """Whether the frame can be compared with the basis."""
         return luma.shape == self.basis.shape and luma.dtype == self.basis.dtype
 
-    def parts_for(self, luma: Array) -> list[Part] | None:
-        """What to compute again, nothing for a duplicate; ``None``: the whole frame, which is cheaper."""
+    def plan_for(self, luma: Array) -> Plan | None:
+        """``None``: the whole frame, which is cheaper."""
         if not self.result.size:
             return None
         changed = self._changes.between(luma, self.basis)
-        if self._is_dearer(changed):
+        move = self._move(luma, changed)
+        left = changed if move is None else move.left
+        if self._is_dearer(left):
             return None
-        boxes = cover(changed, self._cost)
-        parts = [self._part(box.times(self._cell)) for box in boxes]
-        return parts if self._pays(parts) else None
+        plan = Plan(move, tuple(self._part(box.times(self._cell)) for box in cover(left, self._cost)))
+        return plan if self._pays(plan) else None
+
+    def _move(self, luma: Array, changed: Cells) -> Move | None:
+        """The shift that leaves least to compute, if one leaves much less than there was."""
+        search, before = self._search, int(changed.sum())
+        if search is None or before < LEAST_MOVED * changed.size or not search.is_due:
+            return None
+        moves = [self._move_by(shift, luma, changed) for shift in search.likely(luma, self.basis, self._box(changed))]
+        best = min(moves, key=lambda move: int(move.left.sum()), default=None)
+        helps = best is not None and int(best.left.sum()) <= MOST_LEFT * before
+        search.tell(best.shift if best and helps else None)
+        return best if helps else None
+
+    def _move_by(self, shift: Shift, luma: Array, changed: Cells) -> Move:
+        matching = ~self._changes.between(luma, self.basis, shift)
+        alike = ~self._exact.between(self.basis, self.basis, shift)
+        return move_of(shift, changed, matching, alike, -(-self._halo // self._cell))
+
+    def _box(self, cells: Cells) -> Rectangle:
+        """Around the marked cells, in pixels."""
+        rows, columns = np.flatnonzero(cells.any(axis=1)), np.flatnonzero(cells.any(axis=0))
+        box = Rectangle(int(rows[0]), int(rows[-1]) + 1, int(columns[0]), int(columns[-1]) + 1).times(self._cell)
+        return self._inside(box)
+
+    def _inside(self, box: Rectangle) -> Rectangle:
+        height, width = self.basis.shape
+        return Rectangle(box.top, min(box.bottom, height), box.left, min(box.right, width))
 
     def run_whole(self, luma: Array) -> None:
         """The basis is the frame."""
         np.copyto(self.basis, luma)
         self.result = self._model.upscale_luma(luma)
 
-    def run_parts(self, parts: list[Part], luma: Array) -> None:
+    def run(self, plan: Plan, luma: Array) -> None:
         """First the basis, everywhere, for the parts look at it across their borders."""
-        for part in parts:
+        if plan.move:
+            self._take_over(plan.move)
+        for part in plan.parts:
             self.basis[part.fresh.slices] = luma[part.fresh.slices]
         scale = self._model.scale
-        for part in parts:
+        for part in plan.parts:
             larger = self._model.upscale_planes(self.basis[part.read.slices][None])[0]
             self.result[part.kept.times(scale).slices] = larger[part.kept.within(part.read).times(scale).slices]
 
-    def learn(self, parts: list[Part] | None, ms: float) -> None:
+    def _take_over(self, move: Move) -> None:
+        """What moved, from its old place to its new one."""
+        scale = self._model.scale
+        for array, cells, factor in ((self.basis, move.basis, 1), (self.result, move.results, scale)):
+            old = array.copy()
+            down, across = (factor * by for by in move.shift)
+            for box in runs(cells):
+                to = self._inside(box.times(self._cell)).times(factor)
+                array[to.slices] = old[to.top + down : to.bottom + down, to.left + across : to.right + across]
+
+    def learn(self, plan: Plan | None, ms: float) -> None:
         """What it cost; a size that a library meets for the first time tells nothing, for it may compile for it."""
-        if parts is None:
+        if plan is None:
             self._costs.saw_whole(ms)
             return
-        sizes = {_size(part.read) for part in parts}
-        if parts and sizes <= self._sizes_seen:
-            self._costs.saw_parts(len(parts), sum(part.read.area for part in parts), ms)
+        sizes = {_size(part.read) for part in plan.parts}
+        if plan.parts and sizes <= self._sizes_seen:
+            self._costs.saw_parts(len(plan.parts), plan.pixels, ms)
         self._sizes_seen |= sizes
 
     def _is_dearer(self, changed: Cells) -> bool:
         """Whether these cells alone, without any halo, are hardly less than the frame."""
         return int(changed.sum()) * self._cell**2 >= MOST_SHARE * self.basis.size
 
-    def _pays(self, parts: list[Part]) -> bool:
+    def _pays(self, plan: Plan) -> bool:
         """By what is known; where it is close, the dearer way is tried now and then."""
-        if not parts:
+        if not plan.parts:
             return True
-        cost = self._costs.parts_ms(len(parts), sum(part.read.area for part in parts)) / self._costs.whole_ms
+        cost = self._costs.parts_ms(len(plan.parts), plan.pixels) / self._costs.whole_ms
         if not 1 / CONTESTED < cost < CONTESTED:
             return cost < 1
         self._contested += 1
@@ -216,6 +280,9 @@ class _Kept:
         step = np.where(cells <= 8, 2, np.where(cells <= 32, 4, 8))
         result: Places = np.minimum(-(-cells // step) * step * self._cell, most)
         return result
+
+
+NOTHING = Plan(None, ())
 
 
 def _size(rectangle: Rectangle) -> tuple[int, int]:

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from subpixel.call_costs import CallCosts
 from subpixel.changes import Changes
 from subpixel.errors import BadInputError
-from subpixel.rectangles import MOST, Places, Rectangle, cover
+from subpixel.rectangles import MOST_CUTS, Places, Rectangle, cover
 from subpixel.spec import Array
 
 CELL = 16
@@ -44,13 +44,26 @@ def test_a_changed_pixel_marks_its_cell_and_no_other(
 @pytest.mark.parametrize("levels", [1, 3, 40])
 def test_a_tolerance_lets_differences_up_to_it_pass_in_both_directions(kind: type, levels: int) -> None:
     unit = 1 if kind is np.uint8 else 1 / 255
-    for low, high in ((0, levels), (255 - levels, 255), (100, 100 + levels)):
-        one, other = np.full((20, 20), low * unit, kind), np.full((20, 20), high * unit, kind)
-        more = np.full((20, 20), (low if low else high + 1) * unit, kind) if low else other + kind(unit)
-        changes = Changes((20, 20), np.dtype(kind), CELL, levels + (0 if kind is np.uint8 else 1e-3))
-        assert not changes.between(one, other).any() and not changes.between(other, one).any()
-        if not low:
-            assert changes.between(one, more).all() and changes.between(more, one).all()
+    changes = Changes((20, 20), np.dtype(kind), CELL, levels + (0 if kind is np.uint8 else 1e-3))
+    still, near, far = (np.full((20, 20), 100 * unit, kind) for _ in range(3))
+    near[3, 5] = near[18, 18] = (100 + levels) * unit
+    far[3, 5] = far[18, 18] = (100 + levels + 1) * unit
+    expected = [[True, False], [False, True]]
+    assert not changes.between(still, near).any() and not changes.between(near, still).any()
+    assert changes.between(still, far).tolist() == changes.between(far, still).tolist() == expected
+
+
+@pytest.mark.parametrize("kind", TYPES)
+def test_a_cell_that_is_a_little_darker_everywhere_has_changed(kind: type) -> None:
+    unit = 1 if kind is np.uint8 else 1 / 255
+    changes = Changes((32, 40), np.dtype(kind), CELL, 4)
+    still = np.full((32, 40), 100 * unit, kind)
+    for share, has_changed in ((0.45, False), (0.55, True)):  # of pixels that differ by a level: 1 of 2 on average
+        other = still.copy()
+        picked = np.zeros((CELL, CELL), bool)
+        picked.flat[: int(share * CELL**2)] = True
+        other[:CELL, :CELL][picked] = 99 * unit
+        assert changes.between(other, still).tolist() == [[has_changed, False, False], [False, False, False]]
 
 
 def test_the_ends_of_the_range_are_no_neighbours() -> None:
@@ -80,7 +93,7 @@ def test_rectangles_hold_every_marked_cell_and_dont_overlap(grid: tuple[int, int
     found = cover(cells, cost(call))  # type: ignore[arg-type]
     for box in found:
         seen[box.slices] += 1
-    assert len(found) <= MOST and seen.max(initial=0) <= 1
+    assert len(found) <= 2**MOST_CUTS and seen.max(initial=0) <= 1
     assert (seen[cells] == 1).all()
     assert bool(found) == bool(cells.any())
 
@@ -94,6 +107,17 @@ def test_far_apart_changes_get_their_own_rectangles_and_close_ones_share() -> No
         return result
 
     assert set(cover(cells, by_area)) == {Rectangle(1, 3, 1, 4), Rectangle(17, 18, 18, 19)}
+
+
+def test_a_ring_is_cut_into_its_sides() -> None:
+    cells = np.ones((20, 24), bool)
+    cells[1:-1, 1:-1] = False
+
+    def by_area(rows: Places, columns: Places) -> Array:
+        result: Array = np.where(rows * columns > 0, 3.0 + rows * columns, np.inf)
+        return result
+
+    assert sum(box.area for box in cover(cells, by_area)) == cells.sum()
 
 
 def test_costs_are_learnt_and_one_disturbed_run_says_little() -> None:
