@@ -62,3 +62,21 @@ class CallCosts:
         (call, pixel), *_ = np.linalg.lstsq(runs[:, :2] * weights[:, None], runs[:, 2] * weights, rcond=None)
         floor = whole * PRIOR_CALL_SHARE
         return max(float(call), floor / 10), max(float(pixel), whole / self._frame_px / 10)
+
+
+class Patience:
+    """When to try again what did not help: at once, after one time, three, seven ..., at most ``most``."""
+
+    def __init__(self, most: int) -> None:
+        self._most, self._pause, self._left = most, 0, 0
+
+    @property
+    def is_due(self) -> bool:
+        """Whether to try this time; counts."""
+        self._left -= 1
+        return self._left < 0
+
+    def tell(self, helped: bool) -> None:
+        """How the try went."""
+        self._pause = 0 if helped else min(2 * self._pause + 1, self._most)
+        self._left = self._pause

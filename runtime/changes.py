@@ -11,6 +11,7 @@ from subpixel.spec import Array
 Cells = NDArray[np.bool_]
 CELL_PX = 16
 MEAN_SHARE = 1 / 8  # of the tolerance: how much a cell may differ on average
+MOST_SHARE = 0.8  # of the cells changed: which of the others did too is of no use
 MOST_CELL_PX = 256  # as many levels of 255 add up in 16 bits
 WORD = 8  # flags that are looked at together
 
@@ -32,9 +33,10 @@ class Changes:
         self._most = dtype.type(int(tolerance) if dtype == np.uint8 else tolerance / 255)
         self.grid = -(-shape[0] // cell_px), -(-shape[1] // cell_px)
         self._flags = np.zeros((self.grid[0] * cell_px, self.grid[1] * cell_px), np.bool_)
-        self._less, self._apart = np.empty(shape, dtype), np.zeros(shape, dtype)
-        self._starts = [np.arange(0, side, cell_px) for side in shape]
-        rows, columns = (np.diff(starts, append=side) for starts, side in zip(self._starts, shape, strict=True))
+        self._less, self._apart = np.empty(shape, dtype), np.zeros(self._flags.shape, dtype)
+        is_small = dtype == np.uint8 and tolerance * cell_px <= np.iinfo(np.uint8).max
+        self._sum_type = np.dtype(np.uint16) if dtype == np.uint8 and not is_small else dtype
+        rows, columns = (np.diff(np.arange(0, side, cell_px), append=side) for side in shape)
         self._most_apart = np.outer(rows, columns) * (tolerance * MEAN_SHARE / levels)
 
     def between(self, plane: Array, reference: Array, shift: tuple[int, int] = (0, 0)) -> Cells:
@@ -57,7 +59,10 @@ class Changes:
         np.maximum(here, there, out=apart)
         np.subtract(apart, less, out=apart)
         np.greater(apart, self._most, out=flags[rows, columns])
-        return self._in_cells() | (self._sums() > self._most_apart)
+        cells = self._in_cells()
+        if np.count_nonzero(cells) < MOST_SHARE * cells.size:
+            cells |= self._sums() > self._most_apart
+        return cells
 
     def _in_cells(self) -> Cells:
         """Whether a pixel is flagged; by words, which takes microseconds."""
@@ -67,10 +72,10 @@ class Changes:
         return cells
 
     def _sums(self) -> Array:
-        """Of the differences in each cell; where nothing was compared they are old, and the cells flagged anyway."""
-        narrow, wide = (np.uint16, np.uint32) if self._apart.dtype == np.uint8 else (np.float32, np.float64)
-        down = np.add.reduceat(self._apart, self._starts[0], axis=0, dtype=narrow)
-        sums: Array = np.add.reduceat(down, self._starts[1], axis=1, dtype=wide)
+        """Of the differences in each cell that isn't flagged: in others they may be old, or too many for the type."""
+        down = np.add.reduce(self._apart.reshape(self.grid[0], self._cell, -1), axis=1, dtype=self._sum_type)
+        wide = np.uint32 if self._apart.dtype == np.uint8 else np.float64
+        sums: Array = np.add.reduce(down.reshape(*self.grid, self._cell), axis=2, dtype=wide)
         return sums
 
 

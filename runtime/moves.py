@@ -12,6 +12,7 @@ import numpy as np
 from numpy.lib.stride_tricks import sliding_window_view
 from numpy.typing import NDArray
 
+from subpixel.call_costs import Patience
 from subpixel.changes import Cells
 from subpixel.rectangles import Rectangle
 from subpixel.spec import Array
@@ -19,7 +20,7 @@ from subpixel.spec import Array
 REACH_PX = 48  # looked at in each direction
 PROFILE_STEP = 4  # every fourth pixel of a row or column says enough of its mean
 LEAST_PX = 32  # of a box that is worth a look
-MOST_PAUSE = 32
+MOST_PAUSE = 31
 
 Shift = tuple[int, int]
 
@@ -33,13 +34,12 @@ class Search:
     def __init__(self, multiple: int) -> None:
         self._multiple = multiple
         self._last: Shift | None = None
-        self._pause = self._left = 0
+        self._patience = Patience(MOST_PAUSE)
 
     @property
     def is_due(self) -> bool:
         """Whether to look this time; counts."""
-        self._left -= 1
-        return self._left < 0
+        return self._patience.is_due
 
     def likely(self, plane: Array, reference: Array, box: Rectangle) -> list[Shift]:
         """Few shifts by which the content of the box may have moved: of its rows, its columns, both, the last one."""
@@ -54,8 +54,7 @@ class Search:
     def tell(self, helped: Shift | None) -> None:
         """The shift that helped; ``None``: none did, and the pause before the next search doubles."""
         self._last = helped
-        self._pause = 0 if helped else min(2 * self._pause + 1, MOST_PAUSE)
-        self._left = self._pause
+        self._patience.tell(helped is not None)
 
 
 def best_shift(new: NDArray[np.float32], old: NDArray[np.float32]) -> int:

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from subpixel.call_costs import CallCosts
+from subpixel.call_costs import CallCosts, Patience
 from subpixel.changes import CELL_PX, Cells, Changes
 from subpixel.errors import BadInputError
 from subpixel.model import Model
@@ -25,6 +25,7 @@ from subpixel.spec import Array, ModelSpec
 
 DEFAULT_LEVELS, MOST_LEVELS = 2.0, 64
 LEAST_MS = 1e-3  # of a clock's step
+MOST_PAUSE = 3  # frames without a plan while plans don't pay; duplicates are seen all the same
 LEAST_MOVED = 0.05  # of the frame changed: worth looking where it came from
 MOST_LEFT = 0.7  # of what changed still to be computed: worth moving the rest
 MOST_SHARE = 0.8  # of the frame changed: not worth looking for rectangles
@@ -153,6 +154,7 @@ class _Kept:
         self._costs = CallCosts(luma.size)
         self._sizes_seen: set[tuple[int, int]] = set()
         self._contested = 0
+        self._patience = Patience(MOST_PAUSE)
         self._search = Search(self._multiple) if motion else None
         self._exact = Changes((luma.shape[0], luma.shape[1]), luma.dtype, self._cell, 0)
         self.result: Array = np.empty((0, 0), luma.dtype)
@@ -166,6 +168,16 @@ class _Kept:
         if not self.result.size:
             return None
         changed = self._changes.between(luma, self.basis)
+        if not changed.any():
+            return NOTHING
+        if not self._patience.is_due:
+            return None
+        plan = self._plan(luma, changed)
+        self._patience.tell(plan is not None)
+        return plan
+
+    def _plan(self, luma: Array, changed: Cells) -> Plan | None:
+        """Where to look again; ``None`` when the whole frame is cheaper."""
         move = self._move(luma, changed)
         left = changed if move is None else move.left
         if self._is_dearer(left):
@@ -241,8 +253,6 @@ class _Kept:
 
     def _pays(self, plan: Plan) -> bool:
         """By what is known; where it is close, the dearer way is tried now and then."""
-        if not plan.parts:
-            return True
         cost = self._costs.parts_ms(len(plan.parts), plan.pixels) / self._costs.whole_ms
         if not 1 / CONTESTED < cost < CONTESTED:
             return cost < 1
