@@ -46,6 +46,11 @@ class Model:
         return self.spec.scale
 
     @property
+    def fixed_size(self) -> tuple[int, int] | None:
+        """Height and width of the only frames that what was opened takes; ``None``: it takes all."""
+        return self._engine.variant.shapes
+
+    @property
     def receipt(self) -> Receipt:
         """What really runs, as the library tells."""
         return self._engine.receipt

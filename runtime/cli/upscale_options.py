@@ -13,6 +13,7 @@ from subpixel.engines.base import PRECISIONS
 from subpixel.errors import BadInputError
 from subpixel.media.options import UpscaleOptions, parse_duration, parse_option, parse_time
 from subpixel.media.size import SizeWish, parse_size, parse_to
+from subpixel.reuse import DEFAULT_LEVELS
 
 
 def _option(*names: str, **settings: Any) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
@@ -53,6 +54,15 @@ OPTIONS = (
         "--resume", is_flag=True, help="Work in segments kept in OUT.part/; the same command again goes on from there."
     ),
     _option("--segment", metavar="TIME", default="10s", show_default=True, help="Length of a segment of --resume."),
+    _option(
+        "--reuse-tolerance",
+        type=float,
+        metavar="LEVELS",
+        default=DEFAULT_LEVELS,
+        show_default=True,
+        help="What changed by no more, of 255, since it was enlarged is not enlarged again.",
+    ),
+    _option("--no-reuse", is_flag=True, help="Enlarge every frame as a whole, whatever did not change."),
     _option("--drop-unsupported", is_flag=True, help="Leave out streams that OUT's container can't hold."),
     _option("-o", "--output-folder", metavar="FOLDER", help="Where the results go; then every other name is an input."),
     _option("--skip-existing", is_flag=True, help="With many files: leave out those whose result is there."),
@@ -70,7 +80,7 @@ def with_options(command: Callable[..., Any]) -> Callable[..., Any]:
 
 
 NOT_AS_GIVEN = (
-    "to", "size", "start", "duration", "preview", "no_tune", "segment", "encoder_options", "input_options",
+    "to", "size", "start", "duration", "preview", "no_tune", "no_reuse", "segment", "encoder_options", "input_options",
 )  # fmt: skip
 
 
@@ -83,6 +93,7 @@ def options_of(given: dict[str, Any]) -> UpscaleOptions:
         duration_seconds=_duration(given["duration"], given["preview"]),
         segment_seconds=parse_duration(given["segment"], "--segment"),
         tune=not given["no_tune"],
+        reuse=not given["no_reuse"],
         encoder_options=tuple(parse_option(text) for text in given["encoder_options"]),
         input_options=tuple(parse_option(text, "--input-option") for text in given["input_options"]),
         **renamed,

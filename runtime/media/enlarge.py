@@ -16,6 +16,7 @@ from subpixel.media.resample import Axis, resample
 from subpixel.media.scaling import Scaler, Shape
 from subpixel.media.siting import OFFSETS
 from subpixel.model import Model
+from subpixel.reuse import Reused, Reusing
 from subpixel.spec import Array
 
 HEADROOM = 1.1  # luma beyond white, kept while it is resized in 16 bits
@@ -99,10 +100,14 @@ def _relabelled(frame: VideoFrame) -> VideoFrame:
 
 @dataclass(frozen=True)
 class Seen:
-    """What an enlarger noticed: the numbers of the frames that begin a new scene, and how often states were zeroed."""
+    """What an enlarger noticed: the numbers of the frames that begin a new scene, how often states were zeroed.
+
+    ``reused``: what needed no computing.
+    """
 
     scene_cuts: tuple[int, ...] = ()
     state_resets: int = 0
+    reused: Reused | None = None
 
 
 class Enlarger(Protocol):
@@ -122,9 +127,7 @@ class Enlarger(Protocol):
 class LumaEnlarger:
     """Luma by the model, one frame at a time. A frame has the base's size and time; twice as wide for a comparison."""
 
-    seen = Seen()
-
-    def __init__(self, model: Model, working: str, tags: ColourTags, compare: bool = False) -> None:
+    def __init__(self, model: Model | Reusing, working: str, tags: ColourTags, compare: bool = False) -> None:
         self._model, self._compare = model, compare
         self._rgb, self._bits = is_rgb(working), bits_of(working)
         self._code = LumaCode(self._bits, tags.range == FULL)
@@ -137,6 +140,11 @@ class LumaEnlarger:
     def flush(self) -> list[VideoFrame]:
         """Nothing is held back."""
         return []
+
+    @property
+    def seen(self) -> Seen:
+        """What was reused, where that is done."""
+        return Seen(reused=self._model.reused if isinstance(self._model, Reusing) else None)
 
     def finished(self, prepared: Prepared, enlarged: Array) -> VideoFrame:
         """The frame whose luma the model made of ``prepared``'s."""

@@ -11,6 +11,7 @@ from subpixel.catalogue import DEFAULT_MODEL
 from subpixel.engines.base import Precision
 from subpixel.errors import BadInputError
 from subpixel.media.size import SizeWish
+from subpixel.reuse import DEFAULT_LEVELS, check_tolerance
 
 Deinterlace = Literal["auto", "on", "off"]
 MOST_FPS = 1000
@@ -39,7 +40,8 @@ class UpscaleOptions:
     ``deinterlace``, ``drop_unsupported`` (leave out streams that the new container can't hold, instead of refusing),
     ``fps`` (frames come at that pace, and each is made larger by its deadline: by the model, by one of ``rungs``, by
     bicubic), ``resume`` (work in segments of ``segment_seconds``, kept beside the result until it is complete, so that
-    a killed job can be taken up again).
+    a killed job can be taken up again), ``reuse`` (parts of a frame that did not change keep their result; not with
+    ``fps`` and ``resume``) and ``reuse_tolerance`` (levels of 255 that don't count as a change).
     """
 
     model: str | None = None
@@ -67,10 +69,13 @@ class UpscaleOptions:
     rungs: tuple[str, ...] = ()
     resume: bool = False
     segment_seconds: Fraction = SEGMENT_SECONDS
+    reuse: bool = True
+    reuse_tolerance: float = DEFAULT_LEVELS
 
     def __post_init__(self) -> None:
         if self.fps is not None and not 0 < self.fps <= MOST_FPS:
             raise BadInputError(f"--fps: found {self.fps}, needed more than 0 and at most {MOST_FPS}")
+        check_tolerance(self.reuse_tolerance)
         if self.rungs and self.fps is None:
             raise BadInputError("--rung names a model for frames that would be late, which only --fps has; add it")
         if self.resume and self.fps is not None:

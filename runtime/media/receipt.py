@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from subpixel.engines.base import Receipt
 from subpixel.governor import Timeliness
 from subpixel.media.streams import Fate
+from subpixel.reuse import Reused
 
 
 @dataclass(frozen=True)
@@ -29,7 +30,7 @@ class VideoReport:
     ``window``: frames that the model looks at for each one, of which ``latency_frames`` come after it and so have to be
     waited for; ``scene_cuts``: the frames, counted from 0, that begin a new scene, looked for only by models to which
     it matters; ``state_resets``: how often a recurrent model began anew, the beginning counted; ``deadline``: how it
-    was kept, where there was one.
+    was kept, where there was one; ``reused``: what of the frames needed no computing.
     """
 
     source: str
@@ -53,6 +54,7 @@ class VideoReport:
     scene_cuts: tuple[int, ...] = ()
     state_resets: int = 0
     deadline: Timeliness | None = None
+    reused: Reused | None = None
 
     @property
     def fps(self) -> float:
@@ -67,6 +69,8 @@ class VideoReport:
             yield f"  window    {self._window()}"
         if self.deadline is not None:
             yield f"  deadline  {self.deadline.line()}"
+        if self.reused is not None:
+            yield f"  reuse     {self.reused.line()}"
         yield f"  encoder   {self.encoder}, {self.pixel_format}"
         times = self.stage_ms
         yield (

@@ -35,6 +35,7 @@ from subpixel.media.span import Span
 from subpixel.media.streams import content_tags
 from subpixel.media.writer import Writer
 from subpixel.model import Model
+from subpixel.reuse import Reusing, can_reuse
 
 Progress = Callable[[int, int | None], None]
 
@@ -90,8 +91,17 @@ def enlarger_for(model: Model, plan: Plan) -> Enlarger:
     video, compare = plan.source.video, plan.options.compare
     if model.spec.colour == "rgb":
         return RgbEnlarger(model, Coding(video.working_format, video.tags, video.siting.name), compare)
-    luma = LumaEnlarger(model, video.working_format, video.tags, compare)
+    luma = LumaEnlarger(_reusing(model, plan.options), video.working_format, video.tags, compare)
     return WindowEnlarger(model, luma) if model.spec.takes_windows else luma
+
+
+def _reusing(model: Model, options: UpscaleOptions) -> Model | Reusing:
+    """Frames at a deadline go without: a model that is fast on still frames would be late with the next change.
+
+    So do jobs that can be taken up again: what is reused hangs on times, and every run shall give the same frames.
+    """
+    wanted = options.reuse and not options.resume and can_reuse(model)
+    return Reusing(model, options.reuse_tolerance) if wanted else model
 
 
 def live_enlarger(models: Sequence[Model], plan: Plan, fps: float) -> LiveEnlarger:
@@ -212,6 +222,7 @@ def report_of(plan: Plan, model: Model, done: Done) -> VideoReport:
         scene_cuts=done.seen.scene_cuts,
         state_resets=done.seen.state_resets,
         deadline=done.deadline,
+        reused=done.seen.reused,
     )
 
 
