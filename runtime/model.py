@@ -54,6 +54,11 @@ class Model:
         return self._engine.receipt
 
     @property
+    def reason(self) -> str:
+        """Why this engine and variant, in words; empty where there was nothing to choose."""
+        return self._candidate.reason
+
+    @property
     def receipts(self) -> tuple[Receipt, ...]:
         """One for every engine in use: another kind (8 bit or float) of the model is opened when frames need it."""
         return tuple(engine.receipt for engine in self._engines.values())
