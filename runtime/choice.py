@@ -7,7 +7,7 @@ from typing import Literal
 
 from subpixel.bundle import Bundle
 from subpixel.catalogue import bicubic_bundle
-from subpixel.engines.base import Engine, Precision, Request
+from subpixel.engines.base import Engine, Precision, Request, usable_cores
 from subpixel.engines.checked import CheckedEngine
 from subpixel.engines.table import ENGINES, EngineRow, engine_row
 from subpixel.errors import BundleError, EngineError, faults_as, missing_package
@@ -16,6 +16,7 @@ from subpixel.quality.gates import all_passed
 from subpixel.spec import Kind, Variant
 from subpixel.tiles import TILE_PX, WHOLE_LIMIT_PX
 
+MOST_STREAMS = 4  # each has a frame in memory
 BUILT = "parsed and built"
 KIND_ORDER: tuple[Kind, ...] = ("u8", "quantised", "float")
 
@@ -24,7 +25,8 @@ KIND_ORDER: tuple[Kind, ...] = ("u8", "quantised", "float")
 class Wish:
     """What the caller asks for; ``None`` or ``auto`` leaves it open. ``variant``: the id of one, passed or not.
 
-    ``frame_size``: the height and width to expect.
+    ``frame_size``: the height and width to expect; ``streams``: how many frames will be under way at once, 0: as many
+    as is fastest.
     """
 
     engine: str | None = None
@@ -34,21 +36,24 @@ class Wish:
     variant: str | None = None
     fallback: Literal["cpu"] | None = None
     frame_size: tuple[int, int] = (360, 640)
+    streams: int = 1
 
     @property
     def request(self) -> Request:
         """The part that the engine needs."""
-        return Request(self.device, self.threads, self.precision, self.fallback, working_size(self.frame_size))
+        size = working_size(self.frame_size)
+        return Request(self.device, self.threads, self.precision, self.fallback, size, max(self.streams, 1))
 
 
 @dataclass(frozen=True)
 class Candidate:
-    """A variant and the engine to open it with."""
+    """A variant and the engine to open it with; ``reason``: why it comes where it does."""
 
     row: EngineRow
     bundle: Bundle
     variant: Variant
     request: Request
+    reason: str = ""
 
     def open(self) -> Engine:
         """Open it, wrapped in the checks. Raises ``EngineError`` and its children."""
@@ -81,6 +86,17 @@ def candidates(bundle: Bundle, wish: Wish) -> list[Candidate]:
     if not ready:
         raise BundleError(_nothing_fits(bundle, wish))
     return sorted(ready, key=lambda c: (c.variant.precision == "int8", not is_trusted(bundle, c.variant)))
+
+
+def abreast(candidate: Candidate) -> Candidate:
+    """The candidate with runs side by side, one core each if there are few; itself where it can't, or no core is left.
+
+    Frames of a clip whose states go from one to the next can't be computed at once.
+    """
+    cores = candidate.request.threads or usable_cores()
+    streams = min(cores, MOST_STREAMS)
+    can = candidate.row.side_by_side and candidate.request.device == "cpu" and not candidate.bundle.spec.takes_windows
+    return replace(candidate, request=replace(candidate.request, streams=streams)) if can and streams > 1 else candidate
 
 
 def working_size(frame_size: tuple[int, int]) -> tuple[int, int]:

@@ -24,6 +24,17 @@ def from_tensor(tensor: Array, spec: TensorSpec, dtype: type[np.uint8] | type[np
     return _decode(np.transpose(tensor, _order(spec.axes, PLANES, spec))[0], spec, dtype)
 
 
+def held_in(planes: Array, spec: TensorSpec) -> Array | None:
+    """The memory of ``planes`` ``[C, H, W]`` as the tensor of batch 1 whose values it would hold unchanged.
+
+    ``None`` where they are stored in another way.
+    """
+    top = 255 if spec.dtype == "uint8" else 1
+    if planes.dtype != spec.dtype or spec.quantisation is not None or (spec.low, spec.high) != (0, top):
+        return None
+    return np.transpose(planes[None], _order(PLANES, spec.axes, spec))
+
+
 def _order(come: str, go: str, spec: TensorSpec) -> tuple[int, ...]:
     come, go = (axes if "C" in axes else axes.replace("T", "C") for axes in (come, go))
     if sorted(come) != sorted(go):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from types import TracebackType
@@ -13,8 +14,9 @@ from numpy.typing import NDArray
 from subpixel import tiles
 from subpixel.choice import Candidate, Wish, candidates
 from subpixel.engines.base import Engine, Receipt
+from subpixel.engines.states import result_for
 from subpixel.errors import BadInputError, BundleError, EngineError, SubpixelError
-from subpixel.frames import from_tensor, to_tensor
+from subpixel.frames import from_tensor, held_in, to_tensor
 from subpixel.governor import BICUBIC
 from subpixel.quality.resize import resize, upscale
 from subpixel.quality.ycbcr import grey_from_luma, luma_from_planes, rgb_from_ycbcr, ycbcr_from_rgb
@@ -34,6 +36,7 @@ class Model:
         self._engines: dict[Kind, Engine] = {candidate.variant.kind: self._engine}
         self.tile_px: int | None = None
         self._closed = False
+        self._opening = threading.Lock()
 
     @property
     def spec(self) -> ModelSpec:
@@ -54,6 +57,11 @@ class Model:
     def receipt(self) -> Receipt:
         """What really runs, as the library tells."""
         return self._engine.receipt
+
+    @property
+    def reason(self) -> str:
+        """Why this engine and variant, in words; empty where there was nothing to choose."""
+        return self._candidate.reason
 
     @property
     def receipts(self) -> tuple[Receipt, ...]:
@@ -91,11 +99,18 @@ class Model:
         larger = upscale(chroma, self.scale)
         return cast(Pixels, rgb_from_ycbcr(np.concatenate([luma[..., None], larger], axis=2), image.dtype))
 
-    def upscale_luma(self, luma: Pixels) -> Pixels:
+    def upscale_luma(self, luma: Pixels, out: Pixels | None = None) -> Pixels:
         """Enlarge one luma plane ``[H, W]``: BT.601 studio swing / 255, uint8 or float32. Large planes go in tiles.
 
-        A model of the colour ``rgb`` gets it as grey, and Y of its result is given.
+        A model of the colour ``rgb`` gets it as grey, and Y of its result is given. ``out``: where the result shall be
+        written, of its size and type. Models of one frame may be called by ``receipt.streams`` threads at once.
         """
+        if out is not None:
+            self._check_out(luma, out)
+            if self.spec.planes == 1 and not self.spec.takes_windows:
+                return cast(Pixels, self._enlarged(luma[None], out[None])[0])
+            np.copyto(out, self.upscale_luma(luma))
+            return out
         if self.spec.takes_windows:
             self.reset()
             result = self.upscale_planes(np.repeat(luma[None], self.spec.window, axis=0))[0]
@@ -115,13 +130,24 @@ class Model:
         """
         if planes.ndim != 3 or planes.shape[0] != self.spec.planes:
             raise BadInputError(f"{self.spec.name}: found planes {planes.shape}; needed [{self.spec.planes}, H, W]")
+        return cast(Pixels, self._enlarged(planes))
+
+    def _enlarged(self, planes: Array, out: Array | None = None) -> Array:
         engine = self._engine_for(planes.dtype)
         tile = self._tile(planes.shape[1], planes.shape[2], engine)
         if tile is None:
-            return cast(Pixels, self._run(engine, planes))
+            return self._run(engine, planes, out)
         halo, multiple = self.spec.radius_px or 0, self.spec.size_multiple
         result = tiles.run_tiled(planes, self.scale, tile, halo, lambda piece: self._run(engine, piece), multiple)
-        return cast(Pixels, result)
+        if out is None:
+            return result
+        np.copyto(out, result)
+        return out
+
+    def _check_out(self, luma: Array, out: Array) -> None:
+        needed = luma.shape[0] * self.scale, luma.shape[1] * self.scale
+        if luma.ndim != 2 or out.shape != needed or out.dtype != luma.dtype:
+            raise BadInputError(f"found out {out.shape} of {out.dtype}; needed {needed} of {luma.dtype}")
 
     def upscale_video(self, frames: Iterable[Pixels]) -> Iterator[Pixels]:
         """Enlarge frames one by one, in order; each as ``upscale`` takes it.
@@ -192,13 +218,21 @@ class Model:
     def __exit__(self, kind: type[BaseException] | None, fault: BaseException | None, at: TracebackType | None) -> None:
         self.close()
 
-    def _run(self, engine: Engine, planes: Array) -> Array:
+    def _run(self, engine: Engine, planes: Array, out: Array | None = None) -> Array:
+        """Straight into the result where the library stores it alike, else by way of a tensor of its own."""
         given, wanted = engine.variant.inputs[0], engine.variant.outputs[0]
         kind = np.uint8 if planes.dtype == np.uint8 else np.float32
         padded = _pad(planes, self.spec.size_multiple)
-        tensor = engine.run({given.name: to_tensor(padded, given)})[wanted.name]
         height, width = planes.shape[1] * self.scale, planes.shape[2] * self.scale
-        return np.array(from_tensor(tensor, wanted, kind)[:, :height, :width])
+        result = np.empty((wanted.channels, height, width), kind) if out is None else out
+        tensor = held_in(result, wanted) if padded is planes else None
+        direct = tensor is not None
+        if tensor is None:
+            tensor = result_for(self.spec, wanted, {"H": padded.shape[1], "W": padded.shape[2]})
+        engine.run({given.name: to_tensor(padded, given)}, {wanted.name: tensor})
+        if not direct:
+            np.copyto(result, from_tensor(tensor, wanted, kind)[:, :height, :width])
+        return result
 
     def _tile(self, height: int, width: int, engine: Engine) -> tuple[int, int] | None:
         """The tile size in LR pixels, ``None`` for the whole frame in one piece."""
@@ -222,8 +256,9 @@ class Model:
             raise EngineError(f"the model {self.spec.name} was closed; open it again")
         if dtype == np.uint8 or self._candidate.variant.kind != "u8":
             return self._engine
-        if "float" not in self._engines:
-            self._engines["float"] = self._open_float()
+        with self._opening:
+            if "float" not in self._engines:
+                self._engines["float"] = self._open_float()
         return self._engines["float"]
 
     def _open_float(self) -> Engine:

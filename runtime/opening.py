@@ -25,6 +25,7 @@ def open_model(
     fallback: Literal["cpu"] | None = None,
     tune: bool = False,
     frame_size: tuple[int, int] = (360, 640),
+    streams: int = 1,
 ) -> Model:
     """Open a shipped model by its name, or a bundle by its path.
 
@@ -33,6 +34,7 @@ def open_model(
     ``variant``: one variant by its id, passed or not; ``fallback="cpu"`` allows the CPU where ``device`` isn't there.
     ``tune=True`` measures the usable variants at ``frame_size`` (height, width) for at most three seconds, keeps the
     fastest and remembers it for this machine; without it a remembered choice, else a sensible one, is taken.
+    ``streams``: how many threads will call the model at once, 0 for as many as is fastest (``receipt.streams`` tells).
 
     Raises ``NotFoundError``, ``BundleError``, ``MissingPackageError``, ``DeviceError`` or ``EngineError``.
 
@@ -43,6 +45,8 @@ def open_model(
     """
     if threads < 0:
         raise BadInputError(f"threads: found {threads}, needed 0 (the library's choice) or more")
+    if streams < 0:
+        raise BadInputError(f"streams: found {streams}, needed 0 (what is fastest) or more")
     bundle = model if isinstance(model, Bundle) else find(model)
-    wish = Wish(engine, device, precision, threads, variant, fallback, frame_size)
+    wish = Wish(engine, device, precision, threads, variant, fallback, frame_size, streams)
     return open_first(best_first(candidates(bundle, wish), wish, frame_size, tune), wish)

@@ -7,6 +7,7 @@ import json
 import platform
 import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from math import isfinite
 from pathlib import Path
@@ -14,35 +15,56 @@ from pathlib import Path
 import numpy as np
 
 from subpixel.cache import cache_folder, keep
-from subpixel.choice import KIND_ORDER, Candidate, Wish, working_size
-from subpixel.engines.base import Engine
+from subpixel.choice import KIND_ORDER, Candidate, Wish, abreast, working_size
+from subpixel.engines.base import Engine, usable_cores
+from subpixel.engines.states import result_for
 from subpixel.engines.table import ENGINES
 from subpixel.errors import EngineError
 from subpixel.frames import to_tensor
 from subpixel.manifest import sha256
+from subpixel.spec import Arrays
 
 BUDGET_SECONDS = 3.0
-RUNS = 5
+RUNS, ROUND_RUNS = 5, 3
+WIDE, WIDE_SHARE = 3, 0.4  # so many of the fastest are measured side by side too, in that share of the time
 
 
 def best_first(found: list[Candidate], wish: Wish, frame_size: tuple[int, int], tune: bool) -> list[Candidate]:
     """The candidates with the remembered or the measured fastest in front; int8 only when measured or asked for."""
-    if len(found) == 1 or wish.variant is not None:
-        return found
-    known = remembered(found, wish, frame_size)
-    if known is None and tune and len(contenders(found)) > 1:
-        known = measure(found, frame_size)
-        remember(known, found, wish, frame_size)
+    known = None
+    if wish.variant is None and worth_measuring(found, wish):
+        known = remembered(found, wish, frame_size)
+        if known is None and tune:
+            known = measure(found, frame_size, wish.streams)
+            remember(known, found, wish, frame_size)
     if not known:
-        return [c for c in found if c.variant.precision != "int8" or wish.precision == "int8"] or found
+        trusted = [c for c in found if c.variant.precision != "int8" or wish.precision == "int8"] or found
+        return [abreast(c) for c in trusted] if wish.streams == 0 else trusted
     last = max(known.values()) + 1
-    return sorted((way for c in found for way in ways(c)), key=lambda c: known.get(label(c), last))
+    ranked = sorted(_all_ways(found, wish.streams), key=lambda c: known.get(label(c), last))
+    return [replace(c, reason=reason(label(c), known)) for c in ranked]
+
+
+def worth_measuring(found: list[Candidate], wish: Wish) -> bool:
+    """Whether there is a choice."""
+    return len(_all_ways(distinct(found), wish.streams)) > 1
 
 
 def label(candidate: Candidate) -> str:
-    """Names a candidate in the cache: engine, variant, and the arithmetic where it was chosen."""
-    chosen = candidate.request.precision
-    return f"{candidate.row.name}/{candidate.variant.id}" + (f" in {chosen}" if chosen != "auto" else "")
+    """Names a candidate in the cache: engine, variant, the arithmetic where it was chosen, runs side by side."""
+    chosen, streams = candidate.request.precision, candidate.request.streams
+    name = f"{candidate.row.name}/{candidate.variant.id}" + (f" in {chosen}" if chosen != "auto" else "")
+    return name + (f", {streams} streams" if streams > 1 else "")
+
+
+def reason(chosen: str, known: dict[str, float]) -> str:
+    """Why this one, in words: its time and that of the next best by another engine or variant."""
+    if chosen not in known:
+        return f"{chosen} was not measured here, and what was did not open"
+    others = [name for name in known if name.split()[0].rstrip(",") != chosen.split()[0].rstrip(",")]
+    following = min(others, key=lambda name: known[name], default=None)
+    text = f"{chosen}: {known[chosen]:.1f} ms a frame as measured here"
+    return text + (f"; next {following}: {known[following]:.1f}" if following else "")
 
 
 def ways(candidate: Candidate) -> list[Candidate]:
@@ -54,6 +76,12 @@ def ways(candidate: Candidate) -> list[Candidate]:
     return [candidate, *forced]
 
 
+def _all_ways(found: list[Candidate], streams: int) -> list[Candidate]:
+    """Every arithmetic; where the number of streams is left open, side by side too."""
+    one = [way for candidate in found for way in ways(candidate)]
+    return one if streams else [*one, *(wide for way in one if (wide := abreast(way)) != way)]
+
+
 @dataclass(frozen=True)
 class Timing:
     """How long a frame took, and the arithmetic that ran."""
@@ -62,14 +90,23 @@ class Timing:
     precision: str
 
 
-def measure(found: list[Candidate], frame_size: tuple[int, int]) -> dict[str, float]:
+def measure(found: list[Candidate], frame_size: tuple[int, int], streams: int = 1) -> dict[str, float]:
     """Median milliseconds a frame of each candidate for 8-bit frames; those that fail to open or run are left out.
 
     Each has an equal share of what is left of the budget, so that a slow one can't use up the time of the others.
+    ``streams`` 0: the fastest of them are measured with runs side by side too.
     """
     timings: dict[str, Timing] = {}
-    measured = contenders(found)
-    until = time.perf_counter() + BUDGET_SECONDS
+    until, measured, size = time.perf_counter() + BUDGET_SECONDS, contenders(found), working_size(frame_size)
+    _measure(measured, size, until - (0 if streams else WIDE_SHARE * BUDGET_SECONDS), timings)
+    if streams == 0:
+        ranked = sorted((c for c in measured if label(c) in timings), key=lambda c: timings[label(c)].median_ms)
+        _measure([wide for c in ranked[:WIDE] if (wide := abreast(c)) != c], size, until, timings)
+    return {name: found.median_ms for name, found in timings.items()}
+
+
+def _measure(measured: list[Candidate], frame_size: tuple[int, int], until: float, timings: dict[str, Timing]) -> None:
+    """Add to ``timings``."""
     for place, candidate in enumerate(measured):
         now = time.perf_counter()
         if now > until and timings:
@@ -78,8 +115,7 @@ def measure(found: list[Candidate], frame_size: tuple[int, int]) -> dict[str, fl
             continue
         share = (until - now) / (len(measured) - place)
         with contextlib.suppress(EngineError):
-            timings[label(candidate)] = timing(candidate, working_size(frame_size), now + share)
-    return {name: found.median_ms for name, found in timings.items()}
+            timings[label(candidate)] = timing(candidate, frame_size, now + share)
 
 
 def contenders(found: list[Candidate]) -> list[Candidate]:
@@ -109,27 +145,53 @@ def timing(candidate: Candidate, frame_size: tuple[int, int], until: float) -> T
     """Run a candidate until that time, at least once. Raises ``EngineError``."""
     engine = candidate.open()
     try:
-        times = list(_timed_runs(engine, frame_size, until))
+        timed = _timed_runs if engine.receipt.streams == 1 else _timed_rounds
+        times = list(timed(engine, _noise(engine, frame_size), until))
         return Timing(float(np.median(times[1:] or times)), engine.receipt.precision)
     finally:
         engine.close()
 
 
-def _timed_runs(engine: Engine, frame_size: tuple[int, int], until: float) -> Iterator[float]:
+def _noise(engine: Engine, frame_size: tuple[int, int]) -> Arrays:
     given, multiple = engine.variant.inputs[0], engine.spec.size_multiple
     size = engine.variant.shapes or tuple(-(-side // multiple) * multiple for side in frame_size)
     noise = np.random.default_rng(0).integers(16, 236, (engine.spec.planes, *size), dtype=np.uint8)
+    return {given.name: to_tensor(noise, given)}
+
+
+def _timed_runs(engine: Engine, noise: Arrays, until: float) -> Iterator[float]:
     for _ in range(RUNS + 1):
         started = time.perf_counter()
-        engine.run({given.name: to_tensor(noise, given)})
+        engine.run(noise)
         yield (time.perf_counter() - started) * 1000
         if time.perf_counter() > until:
             return
 
 
+def _timed_rounds(engine: Engine, noise: Arrays, until: float) -> Iterator[float]:
+    """Of runs side by side, the time for a frame: rounds of a few for each thread, so that none waits for long."""
+    streams, wanted = engine.receipt.streams, engine.variant.outputs[0]
+    (given,) = engine.variant.inputs
+    size = dict(zip(given.axes, noise[given.name].shape, strict=True))
+
+    def work(runs: int) -> None:
+        outputs = {wanted.name: result_for(engine.spec, wanted, size)}
+        for _ in range(runs):
+            engine.run(noise, outputs)
+
+    with ThreadPoolExecutor(streams) as pool:
+        for round_runs in (1, *[ROUND_RUNS] * RUNS):
+            started = time.perf_counter()
+            list(pool.map(work, [round_runs] * streams))
+            yield (time.perf_counter() - started) * 1000 / (round_runs * streams)
+            if time.perf_counter() > until:
+                return
+
+
 def _cache_file(found: list[Candidate], wish: Wish, frame_size: tuple[int, int]) -> Path:
     files = sorted((label(c), c.variant.file.sha256, c.row.version) for c in found)
-    key = json.dumps([files, wish.device, wish.precision, wish.threads, frame_size, platform.machine(), cpu_model()])
+    machine = platform.machine(), cpu_model(), usable_cores()
+    key = json.dumps([files, wish.device, wish.precision, wish.threads, wish.streams, frame_size, machine])
     return cache_folder() / "tuned" / f"{found[0].bundle.spec.name}-{sha256(key.encode())[:16]}.json"
 
 

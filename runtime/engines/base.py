@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import dataclass
 from typing import Literal, Protocol
 
@@ -26,7 +27,8 @@ class Request:
 
     ``device``: ``cpu``, ``gpu``, ``npu``, ``cuda:0`` ...; ``threads``: 0 leaves it to the library; ``precision``: the
     arithmetic, ``auto`` leaves it to the library; ``fallback="cpu"`` allows the CPU where the device isn't there;
-    ``frame_size``: height and width to expect, for libraries that build for a size; others may come.
+    ``frame_size``: height and width to expect, for libraries that build for a size; others may come; ``streams``: how
+    many runs shall go side by side, the threads shared out among them.
     """
 
     device: str = "cpu"
@@ -34,6 +36,14 @@ class Request:
     precision: Precision = "auto"
     fallback: Literal["cpu"] | None = None
     frame_size: tuple[int, int] = (360, 640)
+    streams: int = 1
+
+    @property
+    def threads_each(self) -> int:
+        """Of one run; 0 leaves it to the library."""
+        if self.streams == 1:
+            return self.threads
+        return max(1, (self.threads or usable_cores()) // self.streams)
 
 
 @dataclass(frozen=True)
@@ -42,7 +52,7 @@ class Receipt:
 
     ``provider``: the library's own name for what computes (``CPUExecutionProvider``); ``precision``: the arithmetic
     in use (``fp32``, ``bf16``, ``fp16``, ``int8``); ``threads``: 0 where the library does not tell; ``detail``: what
-    else it tells (instruction set, what the float parts of an int8 model run in).
+    else it tells (instruction set, what the float parts of an int8 model run in); ``streams``: runs side by side.
     """
 
     engine: str
@@ -56,6 +66,7 @@ class Receipt:
     variant: str = ""
     fallback: Fallback | None = None
     detail: str = ""
+    streams: int = 1
 
 
 @dataclass(frozen=True)
@@ -79,7 +90,10 @@ class Engine(Protocol):
     receipt: Receipt
 
     def run(self, inputs: Arrays, outputs: Arrays | None = None) -> Arrays:
-        """One inference. With ``outputs`` results are written there; without, they are valid until the next call."""
+        """One inference. With ``outputs`` results are written there; without, they are valid until the next call.
+
+        As many threads as ``receipt.streams`` says may be in here at once, each with ``outputs`` of its own.
+        """
 
     def reset(self) -> None:
         """Forget the recurrent state (a scene cut, a new clip)."""
@@ -92,6 +106,13 @@ class EngineFactory(Protocol):
     """An engine class: ``blobs`` are the variant's files as bytes, in the manifest's order. Raises ``EngineError``."""
 
     def __call__(self, blobs: tuple[bytes, ...], variant: Variant, spec: ModelSpec, request: Request) -> Engine: ...
+
+
+def usable_cores() -> int:
+    """The cores this process may use."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
 
 
 def refuse_or_fall_back(request: Request, reason: str) -> Fallback:

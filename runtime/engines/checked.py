@@ -17,15 +17,16 @@ class CheckedEngine:
 
     def __init__(self, engine: Engine) -> None:
         carries_states = any(not tensor.is_frame for tensor in engine.variant.inputs)
-        self._engine: Engine | None = StatefulEngine(engine) if carries_states else engine
+        whole: Engine = StatefulEngine(engine) if carries_states else engine
+        self._engine: Engine | None = whole
         self.spec: ModelSpec = engine.spec
         self.variant: Variant = engine.variant
-        self.receipt: Receipt = engine.receipt
+        self.receipt: Receipt = whole.receipt
 
     def run(self, inputs: Arrays, outputs: Arrays | None = None) -> Arrays:
         """See ``Engine.run``. Raises ``BadInputError`` for arrays that break the contract, else ``EngineError``.
 
-        Strided arrays are allowed; engines are given contiguous ones.
+        Strided arrays are allowed; engines are given contiguous ones. See ``Engine.run`` for calls from threads.
         """
         engine = self._live()
         check_inputs(self.spec, self.variant, inputs)
@@ -35,7 +36,8 @@ class CheckedEngine:
         with self._faults("failed on"):
             if outputs is None or all(array.flags.c_contiguous for array in outputs.values()):
                 return engine.run(packed, outputs)
-            return deliver(engine.run(packed), outputs)
+            whole = {name: np.empty(array.shape, array.dtype) for name, array in outputs.items()}
+            return deliver(engine.run(packed, whole), outputs)
 
     def reset(self) -> None:
         """See ``Engine.reset``: states are zeros again."""

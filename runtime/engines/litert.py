@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import importlib
 import importlib.metadata
-import os
 import time
+from collections import deque
 from typing import Any
 
 import numpy as np
 
-from subpixel.engines.base import Probe, Receipt, Request, check_precision, refuse_or_fall_back
+from subpixel.engines.base import Probe, Receipt, Request, check_precision, refuse_or_fall_back, usable_cores
 from subpixel.errors import EngineError, faults_as
 from subpixel.spec import Array, Arrays, ModelSpec, TensorSpec, Variant
 
@@ -39,36 +39,60 @@ def probe() -> Probe:
 
 
 class LiteRtEngine:
-    """An interpreter, resized when the frame size changes."""
+    """One interpreter for each run side by side."""
 
     def __init__(self, blobs: tuple[bytes, ...], variant: Variant, spec: ModelSpec, request: Request) -> None:
         started = time.perf_counter()
         self.spec, self.variant = spec, variant
         fallback = None if request.device == "cpu" else refuse_or_fall_back(request, "LiteRT runs on the CPU here")
         check_precision(variant.precision, "litert", variant, request)
-        threads = request.threads or usable_cores()  # LiteRT's own default is one
+        threads = request.threads_each or usable_cores()  # LiteRT's own default is one
         with faults_as(EngineError, f"{LIBRARY} {VERSION} can't open {spec.name} ({variant.id})"):
-            self._interpreter = Interpreter(model_content=blobs[0], num_threads=threads)
-            self._interpreter.allocate_tensors()
-            self._inputs = _indices(self._interpreter.get_input_details(), variant.inputs)
-            self._outputs = _indices(self._interpreter.get_output_details(), variant.outputs)
-        self._shapes: dict[str, tuple[int, ...]] = {}
-        self._results: Arrays = {}
+            lanes = [_Lane(blobs[0], variant, threads) for _ in range(request.streams)]
+        self._idle = deque(lanes)
         self.receipt = Receipt(
             engine="litert",
             library=LIBRARY,
             version=VERSION,
-            provider=_provider(self._interpreter),
+            provider=lanes[0].provider,
             device="cpu",
             precision=variant.precision,
-            threads=threads,
+            threads=threads * request.streams,
             build_seconds=time.perf_counter() - started,
             variant=variant.id,
             fallback=fallback,
+            streams=request.streams,
         )
 
     def run(self, inputs: Arrays, outputs: Arrays | None = None) -> Arrays:
         """One copy in, one copy out."""
+        lane = self._idle.pop()
+        try:
+            return lane.run(inputs, outputs)
+        finally:
+            self._idle.append(lane)
+
+    def reset(self) -> None:
+        """The states of a recurrent model are kept outside."""
+
+    def close(self) -> None:
+        """Free the interpreters."""
+        del self._idle
+
+
+class _Lane:
+    """An interpreter, resized when the frame size changes, and its results."""
+
+    def __init__(self, model: bytes, variant: Variant, threads: int) -> None:
+        self._interpreter = Interpreter(model_content=model, num_threads=threads)
+        self._interpreter.allocate_tensors()
+        self._inputs = _indices(self._interpreter.get_input_details(), variant.inputs)
+        self._outputs = _indices(self._interpreter.get_output_details(), variant.outputs)
+        self._shapes: dict[str, tuple[int, ...]] = {}
+        self._results: Arrays = {}
+        self.provider = _provider(self._interpreter)
+
+    def run(self, inputs: Arrays, outputs: Arrays | None) -> Arrays:
         self._fit(inputs)
         for name, array in inputs.items():
             self._interpreter.set_tensor(self._inputs[name], array)
@@ -77,13 +101,6 @@ class LiteRtEngine:
         for name, index in self._outputs.items():
             self._copy_out(index, name, results)
         return results
-
-    def reset(self) -> None:
-        """The states of a recurrent model are kept outside."""
-
-    def close(self) -> None:
-        """Free the interpreter."""
-        del self._interpreter
 
     def _fit(self, inputs: Arrays) -> None:
         """Resize the input tensors and allocate, once for each change of size."""
@@ -102,13 +119,6 @@ class LiteRtEngine:
         if name not in results:
             results[name] = np.empty_like(view)
         np.copyto(results[name], view, casting="no")
-
-
-def usable_cores() -> int:
-    """The cores this process may use."""
-    if hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1
 
 
 def _indices(details: list[dict[str, Any]], tensors: tuple[TensorSpec, ...]) -> dict[str, int]:

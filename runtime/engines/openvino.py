@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections import deque
 from dataclasses import replace
 from functools import lru_cache
 from typing import Any
@@ -35,31 +36,36 @@ def probe() -> Probe:
 
 
 class OpenVinoEngine:
-    """A compiled model and two requests: one with its own outputs, one for outputs that the caller gives."""
+    """A compiled model and its requests: one with its own outputs, the others for outputs that callers give."""
 
     def __init__(self, blobs: tuple[bytes, ...], variant: Variant, spec: ModelSpec, request: Request) -> None:
         started = time.perf_counter()
         self.spec, self.variant = spec, variant
         with faults_as(EngineError, f"openvino {VERSION} can't open {spec.name} ({variant.id})"):
             self._compiled, fallback = _compile(core().read_model(*blobs), _exact_where_it_warps(request, spec))
-            self._own, self._callers = (self._compiled.create_infer_request() for _ in range(2))
             self.receipt = self._receipt(request, fallback, started)
+            self._own = self._compiled.create_infer_request()
+            self._idle = deque(self._compiled.create_infer_request() for _ in range(self.receipt.streams))
         check_precision(self.receipt.precision, f"openvino on this {self.receipt.provider}", variant, request)
 
     def run(self, inputs: Arrays, outputs: Arrays | None = None) -> Arrays:
         """Inputs and given outputs are shared with the library, nothing is copied."""
-        request = self._own if outputs is None else self._callers
-        for name, array in (inputs | (outputs or {})).items():
-            request.set_tensor(name, _shared(array))
-        results = request.infer(share_outputs=True)
-        return outputs or {tensor.name: results[tensor.name] for tensor in self.variant.outputs}
+        if outputs is None:
+            results = _inferred(self._own, inputs)
+            return {tensor.name: results[tensor.name] for tensor in self.variant.outputs}
+        request = self._idle.pop()
+        try:
+            _inferred(request, inputs | outputs)
+        finally:
+            self._idle.append(request)
+        return outputs
 
     def reset(self) -> None:
         """The states of a recurrent model are kept outside."""
 
     def close(self) -> None:
         """Free the compiled model and its memory."""
-        del self._own, self._callers, self._compiled
+        del self._own, self._idle, self._compiled
 
     def _receipt(self, request: Request, fallback: Fallback | None, started: float) -> Receipt:
         running = [str(name) for name in _ask(self._compiled, "EXECUTION_DEVICES", [])]
@@ -76,6 +82,7 @@ class OpenVinoEngine:
             variant=self.variant.id,
             fallback=fallback,
             detail=detail,
+            streams=request.streams if running == [CPU] else 1,
         )
 
 
@@ -116,12 +123,20 @@ def _exact_where_it_warps(request: Request, spec: ModelSpec) -> Request:
     return request
 
 
+def _inferred(request: Any, tensors: Arrays) -> Any:
+    for name, array in tensors.items():
+        request.set_tensor(name, _shared(array))
+    return request.infer(share_outputs=True)
+
+
 def _options(request: Request, device: str) -> dict[str, Any]:
     options: dict[str, Any] = {"PERFORMANCE_HINT": "LATENCY"}
+    if device == CPU and request.streams > 1:  # not pinned: a codec's thread may have the core, and another be free
+        options = {"PERFORMANCE_HINT": "THROUGHPUT", "NUM_STREAMS": request.streams, "ENABLE_CPU_PINNING": False}
+    if device == CPU and request.threads_each:
+        options["INFERENCE_NUM_THREADS"] = request.threads_each * request.streams
     if request.precision in PRECISION_HINTS:
         options["INFERENCE_PRECISION_HINT"] = PRECISION_HINTS[request.precision]
-    if request.threads and device == CPU:
-        options["INFERENCE_NUM_THREADS"] = request.threads
     return options
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 
 from subpixel.engines.base import Engine
@@ -17,7 +19,7 @@ class StatefulEngine:
     """
 
     def __init__(self, engine: Engine) -> None:
-        self.spec, self.variant, self.receipt = engine.spec, engine.variant, engine.receipt
+        self.spec, self.variant, self.receipt = engine.spec, engine.variant, replace(engine.receipt, streams=1)
         self._engine = engine
         self._lr = next(tensor for tensor in self.variant.inputs if tensor.is_frame)
         self._frames_out = [tensor for tensor in self.variant.outputs if tensor.is_frame]

@@ -18,7 +18,8 @@ from subpixel.errors import BadInputError, EngineError, faults_as, missing_packa
 class EngineRow:
     """``targets``: which variants it opens, best first; ``packages``: any one of these import names is enough;
     ``distributions``: what they are called where they are installed from; ``precisions``: arithmetic worth measuring
-    beside the library's own choice, which isn't always the fastest.
+    beside the library's own choice, which isn't always the fastest; ``side_by_side``: whether it takes several runs at
+    once.
     """
 
     name: str
@@ -29,6 +30,7 @@ class EngineRow:
     factory: str
     distributions: tuple[str, ...] = ()
     precisions: tuple[Precision, ...] = ()
+    side_by_side: bool = False
 
     @property
     def version(self) -> str:
@@ -65,12 +67,14 @@ ENGINES: tuple[EngineRow, ...] = (
     EngineRow("tensorrt", ("tensorrt",), ("tensorrt", "tensorrt_rtx"), "tensorrt",
               "subpixel.engines.tensorrt", "TensorRtEngine", ("tensorrt", "tensorrt-rtx")),
     EngineRow("openvino", ("openvino", "onnx"), ("openvino",), "openvino",
-              "subpixel.engines.openvino", "OpenVinoEngine", ("openvino",), ("fp32",)),
+              "subpixel.engines.openvino", "OpenVinoEngine", ("openvino",), ("fp32",), side_by_side=True),
     EngineRow("onnxruntime", ("onnx",), ("onnxruntime",), "onnxruntime",
               "subpixel.engines.onnxruntime", "OnnxRuntimeEngine",
-              ("onnxruntime", "onnxruntime-gpu", "onnxruntime-directml", "onnxruntime-openvino")),
+              ("onnxruntime", "onnxruntime-gpu", "onnxruntime-directml", "onnxruntime-openvino"),
+              side_by_side=True),
     EngineRow("litert", ("litert",), ("ai_edge_litert", "tflite_runtime"), "litert",
-              "subpixel.engines.litert", "LiteRtEngine", ("ai-edge-litert", "tflite-runtime")),
+              "subpixel.engines.litert", "LiteRtEngine", ("ai-edge-litert", "tflite-runtime"),
+              side_by_side=True),
     EngineRow("bicubic", ("procedure",), (), "", "subpixel.engines.bicubic", "BicubicEngine", ("numpy",)),
     EngineRow("procedure", ("classical",), (), "", "subpixel.engines.procedure", "ProcedureEngine", ("numpy",)),
 )  # fmt: skip

@@ -1,9 +1,15 @@
-"""One frame made larger: bicubic for all planes first, then the model's luma in place of the bicubic one."""
+"""One frame made larger: chroma by bicubic, luma by the model.
+
+What needs a bicubic luma too (a comparison, RGB, the plainest rung of a ladder) has all planes enlarged first, and then
+the model's luma in its place.
+"""
 
 from __future__ import annotations
 
+import threading
+from collections.abc import Callable
 from dataclasses import dataclass, replace
-from typing import Any, Protocol
+from typing import Any, Protocol, TypeAlias
 
 import numpy as np
 from av.video.frame import VideoFrame
@@ -11,7 +17,18 @@ from numpy.typing import NDArray
 
 from subpixel.media.colour import FULL, ColourTags
 from subpixel.media.luma import LumaCode, put_rgb_luma, rgb_luma
-from subpixel.media.pixels import bits_of, is_rgb, like, plane_of, put_time, subsampling, time_of, working_format
+from subpixel.media.pixels import (
+    GREY,
+    bits_of,
+    has_alpha,
+    is_rgb,
+    like,
+    plane_of,
+    put_time,
+    subsampling,
+    time_of,
+    working_format,
+)  # fmt: skip
 from subpixel.media.resample import Axis, resample
 from subpixel.media.scaling import Scaler, Shape
 from subpixel.media.siting import OFFSETS
@@ -19,23 +36,34 @@ from subpixel.model import Model
 from subpixel.reuse import Reused, Reusing
 from subpixel.spec import Array
 
+CHROMA = 1, 2
 HEADROOM = 1.1  # luma beyond white, kept while it is resized in 16 bits
 
 
 @dataclass(frozen=True)
 class Prepared:
-    """A frame in its planar working format, and the same enlarged by bicubic; both own their memory."""
+    """A frame in its planar working format, and the same enlarged by bicubic; both own their memory.
+
+    The base's luma is not set where only chroma was asked for.
+    """
 
     lr: VideoFrame
     base: VideoFrame
 
 
-class Preparer:
-    """Decoded frames to ``Prepared``; frames whose size or format changes mid-stream are fitted to one result."""
+Make: TypeAlias = Callable[[VideoFrame], VideoFrame]
 
-    def __init__(self, tags: ColourTags, siting: str, size: tuple[int, int]) -> None:
-        self._tags, self._siting, self._size = tags, siting, size
-        self._makers: dict[tuple[int, int, str], tuple[Scaler | None, Scaler | None]] = {}
+
+class Preparer:
+    """Decoded frames to ``Prepared``; frames whose size or format changes mid-stream are fitted to one result.
+
+    ``chroma_only``: where the format has luma apart, no time is spent on a bicubic one.
+    """
+
+    def __init__(self, tags: ColourTags, siting: str, size: tuple[int, int], chroma_only: bool = False) -> None:
+        self._tags, self._siting, self._size, self._chroma_only = tags, siting, size, chroma_only
+        self._makers: dict[tuple[int, int, str], tuple[Make, Make]] = {}
+        self._to_rgb: dict[tuple[int, int, str], Scaler] = {}
 
     def __call__(self, frame: VideoFrame) -> Prepared:
         """The frame's colour tags are the stream's from here on."""
@@ -43,37 +71,47 @@ class Preparer:
         if key not in self._makers:
             self._makers[key] = self._makers_for(*key)
         to_working, enlarge = self._makers[key]
-        lr = to_working(frame) if to_working else _relabelled(frame)
-        return Prepared(lr, enlarge(lr) if enlarge else self._exactly(lr))
+        lr = to_working(frame)
+        return Prepared(lr, enlarge(lr))
 
     def rgb(self, frame: VideoFrame) -> NDArray[np.uint8]:
         """A decoded frame as RGB ``[H, W, 3]``, at the size wanted."""
         plain, (width, height) = _relabelled(frame), self._size
-        key = frame.width, frame.height, "rgb"
-        if key not in self._makers:
-            given = self._shape(plain.width, plain.height, plain.format.name)
-            self._makers[key] = None, Scaler(given, replace(given.sized(width, height), format="rgb24", range=FULL))
-        to_rgb = self._makers[key][1]
-        assert to_rgb is not None
-        rows: Any = np.frombuffer(to_rgb(plain).planes[0], np.uint8)  # type: ignore[call-overload]
+        key = plain.width, plain.height, plain.format.name
+        if key not in self._to_rgb:
+            given = self._shape(*key)
+            self._to_rgb[key] = Scaler(given, replace(given.sized(width, height), format="rgb24", range=FULL))
+        rows: Any = np.frombuffer(self._to_rgb[key](plain).planes[0], np.uint8)  # type: ignore[call-overload]
         pixels: NDArray[np.uint8] = rows.reshape(height, -1)[:, : 3 * width].reshape(height, width, 3)
         return pixels
 
     def _shape(self, width: int, height: int, name: str) -> Shape:
         return Shape(width, height, name, self._tags.range, self._tags.matrix, self._siting)
 
-    def _makers_for(self, width: int, height: int, name: str) -> tuple[Scaler | None, Scaler | None]:
+    def _makers_for(self, width: int, height: int, name: str) -> tuple[Make, Make]:
         raw = self._shape(width, height, name)
         working = replace(raw, format=working_format(name))
         plain = name.replace("yuvj", "yuv") == working.format
-        steps = subsampling(working.format)
-        fits = all(side % step == 0 for side, step in zip((width, height), steps, strict=True))
-        fits = fits and all(side % step == 0 for side, step in zip(self._size, steps, strict=True))
-        return None if plain else Scaler(raw, working), Scaler(working, working.sized(*self._size)) if fits else None
+        return _relabelled if plain else Scaler(raw, working), self._enlarging(working)
+
+    def _enlarging(self, working: Shape) -> Make:
+        steps, given = subsampling(working.format), (working.width, working.height)
+        if any(side % step for size in (given, self._size) for side, step in zip(size, steps, strict=True)):
+            return self._exactly
+        if not self._leaves_luma_out(working.format):
+            return Scaler(working, working.sized(*self._size))
+        if working.format in GREY:
+            return lambda lr: like(lr, *self._size)
+        return ChromaScaler(working, self._size)
+
+    def _leaves_luma_out(self, name: str) -> bool:
+        """Whether luma is left out: with full-size chroma that saves next to nothing."""
+        has_own_luma = not is_rgb(name) and not has_alpha(name)
+        return self._chroma_only and has_own_luma and (name in GREY or subsampling(name) != (1, 1))
 
     def _exactly(self, lr: VideoFrame) -> VideoFrame:
         base, bits = like(lr, *self._size), bits_of(lr.format.name)
-        for index in range(len(lr.planes)):
+        for index in range(int(self._leaves_luma_out(lr.format.name)), len(lr.planes)):
             plane = plane_of(lr, index)
             is_chroma = index in (1, 2)
             rows = self._axis(lr, base, 1, is_chroma)
@@ -84,6 +122,38 @@ class Preparer:
         wanted, given = (base.width, base.height)[which], (lr.width, lr.height)[which]
         step = subsampling(lr.format.name)[which] if is_chroma else 1
         return Axis(-(-wanted // step), wanted / given, step, OFFSETS[self._siting][which])
+
+
+class ChromaScaler:
+    """Both chroma planes as those of a small frame with a chroma sample for each luma sample; the rest is not set.
+
+    The samples sit off the small luma by as much as libswscale has them off the cells' centres in the real frame.
+    """
+
+    def __init__(self, working: Shape, size: tuple[int, int]) -> None:
+        across, down = subsampling(working.format)
+        steps, offsets = (across, down), OFFSETS[working.siting]
+        at = tuple(_from_centre(step, offset) for step, offset in zip(steps, offsets, strict=True))
+        name = f"yuv444p{working.format.partition('p')[2]}"
+        small = Shape(working.width // across, working.height // down, name, working.range, chroma_at=(at[0], at[1]))
+        self._size, self._small = size, VideoFrame(small.width, small.height, name)
+        plane_of(self._small, 0)[:] = 0
+        self._scale = Scaler(small, small.sized(size[0] // across, size[1] // down))
+
+    def __call__(self, lr: VideoFrame) -> VideoFrame:
+        base = like(lr, *self._size)
+        self._small.make_writable()
+        for index in CHROMA:
+            plane_of(self._small, index)[:] = plane_of(lr, index)
+        larger = self._scale(self._small)
+        for index in CHROMA:
+            plane_of(base, index)[:] = plane_of(larger, index)
+        return base
+
+
+def _from_centre(step: int, offset: float) -> int:
+    """``offset`` in a cell of ``step`` luma samples (0: on the first, 1: on the last) in 1/256 of a chroma sample."""
+    return round((offset - 0.5) * 256 * (step - 1) / step)
 
 
 def _relabelled(frame: VideoFrame) -> VideoFrame:
@@ -119,6 +189,9 @@ class Enlarger(Protocol):
     def flush(self) -> list[VideoFrame]:
         """The end of the video: the frames that were held back."""
 
+    def close(self) -> None:
+        """The work is over, well or not; the model stays open."""
+
     @property
     def seen(self) -> Seen:
         """So far."""
@@ -132,14 +205,43 @@ class LumaEnlarger:
         self._rgb, self._bits = is_rgb(working), bits_of(working)
         self._code = LumaCode(self._bits, tags.range == FULL)
         self._resizers: dict[tuple[int, int, int, int, str], Scaler] = {}
+        self._resizing = threading.Lock()
 
     def push(self, prepared: Prepared) -> list[VideoFrame]:
         """Give it at once."""
-        return [self.finished(prepared, self._model.upscale_luma(self.lr_luma(prepared.lr)))]
+        return [self.frame(prepared)]
+
+    def frame(self, prepared: Prepared) -> VideoFrame:
+        """The finished frame. May be called by as many threads as the model takes at once."""
+        lr, base = prepared.lr, prepared.base
+        if not self._takes_result(lr, base):
+            return self.finished(prepared, self._model.upscale_luma(self.lr_luma(lr)))
+        assert isinstance(self._model, Model)
+        self._model.upscale_luma(plane_of(lr, 0), plane_of(base, 0))
+        return base
+
+    def repeated(self, prepared: Prepared, earlier: VideoFrame) -> VideoFrame:
+        """A frame whose luma is that of one given before, where ``can_repeat``."""
+        plane_of(prepared.base, 0)[:] = plane_of(earlier, 0)
+        return prepared.base
+
+    @property
+    def can_repeat(self) -> bool:
+        """Whether a finished frame has its luma, and nothing else of the model's, in a plane of its own."""
+        return not self._rgb and not self._compare
+
+    def _takes_result(self, lr: VideoFrame, base: VideoFrame) -> bool:
+        """Whether the model's result is, as it is, the luma plane."""
+        scale = self._model.spec.scale
+        plain = self._code.is_direct and self.can_repeat and isinstance(self._model, Model)
+        return plain and (scale * lr.width, scale * lr.height) == (base.width, base.height)
 
     def flush(self) -> list[VideoFrame]:
         """Nothing is held back."""
         return []
+
+    def close(self) -> None:
+        """Nothing is held."""
 
     @property
     def seen(self) -> Seen:
@@ -173,12 +275,13 @@ class LumaEnlarger:
     def _resized(self, codes: Array, base: VideoFrame, name: str) -> Array:
         height, width = codes.shape
         key = width, height, base.width, base.height, name
-        if key not in self._resizers:
-            given = Shape(width, height, name, FULL)
-            self._resizers[key] = Scaler(given, given.sized(base.width, base.height), "lanczos")
         frame = VideoFrame(width, height, name)
         plane_of(frame, 0)[:] = codes
-        return plane_of(self._resizers[key](frame), 0)
+        with self._resizing:
+            if key not in self._resizers:
+                given = Shape(width, height, name, FULL)
+                self._resizers[key] = Scaler(given, given.sized(base.width, base.height), "lanczos")
+            return plane_of(self._resizers[key](frame), 0)
 
 
 def copied(frame: VideoFrame) -> VideoFrame:

@@ -69,6 +69,9 @@ class RgbEnlarger:
         """Nothing is held back."""
         return []
 
+    def close(self) -> None:
+        """Nothing is held."""
+
     def _rgb(self, lr: VideoFrame) -> Array:
         """R, G, B ``[3, H, W]``: uint8, or float32 in [0, 1]."""
         frame, bits = lr, self._coding.bits

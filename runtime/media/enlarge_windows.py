@@ -36,6 +36,9 @@ class WindowEnlarger:
         """The last frames, for which the last one stands in for those that don't come."""
         return [self._finished(window) for window in self._clips.flush()]
 
+    def close(self) -> None:
+        """Nothing is held."""
+
     @property
     def seen(self) -> Seen:
         """The cuts so far; states are zeroed at the start of each clip."""

@@ -77,7 +77,7 @@ def _upscale_video(
     models: OpenModels, source: Source, target: Target, options: UpscaleOptions, progress: Progress
 ) -> VideoReport:
     info = probe(source, options.decoder)
-    model = models.fitting(options, info.video.size)
+    model = models.fitting(options, info.video.size, streams=0 if options.fps is None else 1)
     plan = make_plan(source, target, model.scale, options, info)
     if options.resume:
         return run_resumable(plan, model, progress)

@@ -65,6 +65,9 @@ class LiveEnlarger:
             )
         return []
 
+    def close(self) -> None:
+        """Nothing is held."""
+
     @property
     def kept(self) -> Timeliness:
         """How the deadline was kept so far."""

@@ -75,6 +75,7 @@ class Pipeline:
             raise
         finally:
             _join(threads)
+            self.enlarger.close()
         if self._faults:
             raise self._faults[0]
         return count, self.clock

@@ -92,6 +92,7 @@ class VideoReport:
 def describe(receipt: Receipt) -> str:
     """An engine's receipt in one line."""
     threads = f", {receipt.threads} threads" if receipt.threads else ""
+    threads += f" in {receipt.streams} streams" if receipt.streams > 1 else ""
     text = (
         f"{receipt.engine} {receipt.version} on {receipt.provider}, {receipt.precision}{threads}, "
         f"variant {receipt.variant}"

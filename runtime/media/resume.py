@@ -32,7 +32,16 @@ from subpixel.media.receipt import VideoReport
 from subpixel.media.segment_encoder import SegmentEncoder
 from subpixel.media.segments import JobFolder, Segment, describe_file
 from subpixel.media.span import Span
-from subpixel.media.video import Done, Progress, enlarger_for, expected_frames, faults_told, report_of, silent
+from subpixel.media.video import (
+    Done,
+    Progress,
+    enlarger_for,
+    expected_frames,
+    faults_told,
+    needs_chroma_only,
+    report_of,
+    silent,
+)  # fmt: skip
 from subpixel.model import Model
 
 FEWEST_FRAMES = 2
@@ -153,7 +162,8 @@ class _Attempt:
             reader = Reader(container, video, frozenset(), span, options.threads)
             encoder = SegmentEncoder(log, plan.encoding, video, shown, self._frames)
             self.model.reset()
-            preparer = Preparer(video.tags, video.siting.name, plan.size)
+            only = needs_chroma_only(self.model, options)
+            preparer = Preparer(video.tags, video.siting.name, plan.size, chroma_only=only)
             _, clock = Pipeline(reader, deinterlacer, preparer, enlarger, encoder, progress).run()
         self._refuse_lost_place(reader.losses, encoder.begins_at == shown)
         cuts = (number - reader.earlier for number in enlarger.seen.scene_cuts)

@@ -28,7 +28,11 @@ BT601_LIKE = {MATRIX_UNKNOWN: 5, 3: 5, 6: 5, 8: 5}  # what libswscale does not k
 
 @dataclass(frozen=True)
 class Shape:
-    """A frame's size, format and colour coding, and its chroma siting (``left``, ``center``, ``topleft`` ...)."""
+    """A frame's size, format and colour coding, and its chroma siting (``left``, ``center``, ``topleft`` ...).
+
+    ``chroma_at``: for a format with all chroma samples, where they are taken to sit: across and down, in 1/256 of a
+    sample from the luma's.
+    """
 
     width: int
     height: int
@@ -36,6 +40,7 @@ class Shape:
     range: int = 1
     matrix: int = MATRIX_UNKNOWN
     siting: str = "left"
+    chroma_at: tuple[int, int] | None = None
 
     def sized(self, width: int, height: int) -> Shape:
         """The same in another size."""
@@ -92,6 +97,8 @@ def _colour(given: Shape, wanted: Shape) -> str:
 
 
 def _siting(side: str, shape: Shape) -> str:
+    if shape.chroma_at is not None:
+        return f":{side}_h_chr_pos={shape.chroma_at[0]}:{side}_v_chr_pos={shape.chroma_at[1]}"
     if shape.format in GREY or subsampling(shape.format) == (1, 1):
         return ""
     return f":{side}_chroma_loc={shape.siting}"

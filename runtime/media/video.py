@@ -18,6 +18,7 @@ from subpixel.errors import BadInputError
 from subpixel.governor import Timeliness
 from subpixel.media.deinterlace import Deinterlacer
 from subpixel.media.enlarge import Enlarger, LumaEnlarger, Preparer, Seen
+from subpixel.media.enlarge_abreast import AbreastEnlarger, TurnsEnlarger
 from subpixel.media.enlarge_rgb import Coding, RgbEnlarger
 from subpixel.media.enlarge_windows import WindowEnlarger
 from subpixel.media.live import LiveEnlarger, in_order, refuse_unfit
@@ -73,14 +74,14 @@ def run_plan(plan: Plan, model: Model, progress: Progress = silent, below: Seque
             count, clock = Pipeline(
                 reader,
                 deinterlacer,
-                Preparer(video.tags, video.siting.name, plan.size),
+                Preparer(video.tags, video.siting.name, plan.size, chroma_only=needs_chroma_only(model, options)),
                 enlarger,
                 writer,
                 lambda done: progress(done, expected),
                 enlarger.pace.wait if isinstance(enlarger, LiveEnlarger) else None,
             ).run()
             seconds = time.perf_counter() - started
-            notes = (*plan.notes, *findings(plan, reader.losses, deinterlacer.count, writer.path))
+            notes = (*_chosen(model), *plan.notes, *findings(plan, reader.losses, deinterlacer.count, writer.path))
             writer.publish()
     in_time = enlarger.kept if isinstance(enlarger, LiveEnlarger) else None
     return report_of(plan, model, Done(count, clock, seconds, reader.losses, notes, enlarger.seen, in_time))
@@ -91,17 +92,28 @@ def enlarger_for(model: Model, plan: Plan) -> Enlarger:
     video, compare = plan.source.video, plan.options.compare
     if model.spec.colour == "rgb":
         return RgbEnlarger(model, Coding(video.working_format, video.tags, video.siting.name), compare)
-    luma = LumaEnlarger(_reusing(model, plan.options), video.working_format, video.tags, compare)
-    return WindowEnlarger(model, luma) if model.spec.takes_windows else luma
+    luma = LumaEnlarger(model, video.working_format, video.tags, compare)
+    if model.spec.takes_windows:
+        return WindowEnlarger(model, luma)
+    reuse, streams = _reusing(model, plan.options), model.receipt.streams
+    if reuse is None:
+        return luma if streams == 1 else AbreastEnlarger(luma, streams)
+    reusing = LumaEnlarger(reuse, video.working_format, video.tags, compare)
+    return reusing if streams == 1 else TurnsEnlarger(luma, streams, reusing, plan.options.reuse_tolerance)
 
 
-def _reusing(model: Model, options: UpscaleOptions) -> Model | Reusing:
+def needs_chroma_only(model: Model, options: UpscaleOptions) -> bool:
+    """Whether nothing is seen of a bicubic luma: no comparison, no rung that is bicubic."""
+    return model.spec.colour == "y" and options.fps is None and not options.compare
+
+
+def _reusing(model: Model, options: UpscaleOptions) -> Reusing | None:
     """Frames at a deadline go without: a model that is fast on still frames would be late with the next change.
 
     So do jobs that can be taken up again: what is reused hangs on times, and every run shall give the same frames.
     """
     wanted = options.reuse and not options.resume and can_reuse(model)
-    return Reusing(model, options.reuse_tolerance) if wanted else model
+    return Reusing(model, options.reuse_tolerance) if wanted else None
 
 
 def live_enlarger(models: Sequence[Model], plan: Plan, fps: float) -> LiveEnlarger:
@@ -159,6 +171,11 @@ def expected_frames(plan: Plan) -> int | None:
         return expected
     shown = -(-(span.until - begins).numerator * video.rate // (span.until - begins).denominator)
     return int(min(shown, expected or shown))
+
+
+def _chosen(model: Model) -> Iterator[str]:
+    if model.reason:
+        yield f"engine: {model.reason}"
 
 
 def findings(plan: Plan, losses: Losses, deinterlaced: int, fresh: Path | None) -> Iterator[str]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
 from math import log10
 from typing import Any
 
@@ -133,3 +134,18 @@ def test_reset_changes_nothing_of_an_image_model(subject: Subject) -> None:
         engine.reset()
         again = engine.run(inputs)
         assert all(np.array_equal(again[name], first[name]) for name in first)
+
+
+def test_frames_side_by_side_come_out_as_one_by_one(subject: Subject) -> None:
+    if not subject.row.side_by_side:
+        pytest.skip(f"{subject.row.name} takes one frame at a time")
+    frames = [subject.inputs(24 + 8 * (index % 2), 40) for index in range(8)]
+    with subject.opened() as engine:
+        alone = [engine.run(frame, subject.outputs(frame)) for frame in frames]
+    with subject.opened(threads=2, streams=2) as engine, ThreadPoolExecutor(2) as pool:
+        assert engine.receipt.streams == 2
+        assert engine.receipt.threads == 2
+        found = list(pool.map(lambda frame: engine.run(frame, subject.outputs(frame)), frames))
+    for one, other in zip(alone, found, strict=True):
+        for name, array in one.items():
+            assert np.abs(other[name].astype(float) - array).max() <= (1 if array.dtype == np.uint8 else 1e-5)

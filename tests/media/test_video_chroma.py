@@ -170,3 +170,33 @@ def test_the_bicubic_half_of_a_comparison_is_the_fields_bicubic(
     for index in (1, 2):
         chroma = plane_of(frame, index)
         assert np.array_equal(chroma[:, :144], chroma[:, 144:])
+
+
+SUBSAMPLED = [name for name in WORKING if "yuv4" in name and subsampling(name) != (1, 1)]
+
+
+@pytest.mark.parametrize("form", SUBSAMPLED)
+@pytest.mark.parametrize("siting", OFFSETS)
+def test_chroma_alone_is_what_it_is_beside_luma(form: str, siting: str) -> None:
+    noise = np.random.default_rng(5)
+    frame = VideoFrame(64, 32, form)
+    for index in range(3):
+        plane_of(frame, index)[:] = noise.integers(0, 1 << bits_of(form), plane_of(frame, index).shape)
+    for size in ((128, 64), (192, 96), (160, 128)):
+        whole = Preparer(BT709, siting, size)(frame).base
+        alone = Preparer(BT709, siting, size, chroma_only=True)(frame).base
+        assert (alone.width, alone.height, alone.format.name) == (*size, form)
+        for index in (1, 2):
+            assert np.abs(plane_of(alone, index).astype(int) - plane_of(whole, index)).max() <= 1
+
+
+@pytest.mark.parametrize(("form", "size"), [("gray", (64, 32)), ("yuv420p", (53, 37)), ("yuva420p", (64, 32)),
+                                            ("yuv444p", (64, 32)), ("gbrp", (64, 32))])  # fmt: skip
+def test_chroma_alone_is_asked_for_of_any_format(form: str, size: tuple[int, int]) -> None:
+    frame, larger = VideoFrame(*size, form), (3 * size[0], 3 * size[1])
+    for index in range(len(frame.planes)):
+        plane_of(frame, index)[:] = 90 + index
+    whole, alone = (Preparer(BT709, "left", larger, chroma_only=only)(frame).base for only in (False, True))
+    assert (alone.width, alone.height, alone.format.name) == (whole.width, whole.height, whole.format.name)
+    for index in range(1, len(frame.planes)):
+        assert np.array_equal(plane_of(alone, index), plane_of(whole, index))

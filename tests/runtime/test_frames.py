@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from subpixel.errors import BundleError
-from subpixel.frames import from_tensor, to_tensor
+from subpixel.frames import from_tensor, held_in, to_tensor
 from subpixel.spec import KINDS, Kind, Quantisation, TensorSpec, luma_frame
 
 QUANTISED = {
@@ -91,3 +91,18 @@ def test_results_beyond_the_range_are_clipped_and_rounded(kind: Kind) -> None:
 def test_axes_that_an_image_has_not_are_refused(axes: str) -> None:
     with pytest.raises(BundleError, match=axes):
         to_tensor(LEVELS, TensorSpec("lr", "float32", axes, 0.0, 1.0))
+
+
+@pytest.mark.parametrize("axes", ["NCHW", "NHWC"])
+def test_planes_that_are_stored_as_the_tensor_is_are_the_tensor(axes: str) -> None:
+    for kind, planes in (("u8", LEVELS.copy()), ("float", LEVELS / np.float32(255))):
+        spec = luma_frame("sr", kind, axes)  # type: ignore[arg-type]
+        tensor = held_in(planes, spec)
+        assert tensor is not None and np.shares_memory(tensor, planes) and tensor.flags.c_contiguous
+        assert np.array_equal(from_tensor(tensor, spec, planes.dtype.type), planes)
+
+
+@pytest.mark.parametrize("spec", SPECS, ids=IDS)
+def test_planes_that_are_stored_otherwise_are_not(spec: TensorSpec) -> None:
+    planes = LEVELS.copy() if spec.dtype != "uint8" else LEVELS / np.float32(255)
+    assert held_in(planes, spec) is None

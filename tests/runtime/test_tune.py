@@ -17,10 +17,10 @@ from subpixel import tune
 from subpixel.bundle import Bundle
 from subpixel.cache import cache_folder
 from subpixel.catalogue import bicubic_bundle
-from subpixel.choice import Candidate, Wish, candidates
+from subpixel.choice import Candidate, Wish, abreast, candidates
 from subpixel.engines.base import Receipt, Request
 from subpixel.engines.table import EngineRow
-from subpixel.errors import EngineError
+from subpixel.errors import BadInputError, EngineError
 from subpixel.evidence import Evidence, with_evidence
 from subpixel.quality.gates import Verdict
 from subpixel.spec import Arrays, ModelSpec, Variant
@@ -253,3 +253,76 @@ def test_real_engines_are_measured_and_one_is_taken(tiny_bundle: Bundle) -> None
         assert figures is not None
         fastest = min(figures, key=lambda name: figures[name]).removesuffix(" in fp32")
         assert fastest == f"{model.receipt.engine}/{model.receipt.variant}"
+
+
+def wide(clock: Clock, name: str, run_s: float) -> Candidate:
+    """A candidate whose engine may be asked for runs side by side."""
+    candidate = timed(clock, name, run_s)
+    return replace(candidate, row=replace(candidate.row, side_by_side=True), request=Request(threads=2))
+
+
+def timings_by(names: dict[str, float]) -> Any:
+    """Stands in for the clock: milliseconds by label."""
+
+    def timing(candidate: Candidate, *_: Any) -> tune.Timing:
+        return tune.Timing(names[tune.label(candidate)], candidate.variant.precision)
+
+    return timing
+
+
+def test_runs_side_by_side_are_taken_where_they_are_faster(clock: Clock, monkeypatch: pytest.MonkeyPatch) -> None:
+    found = [wide(clock, "sixteen", 0.01), wide(clock, "seventeen", 0.01)]
+    label = "{}/procedure-fp32-u8{}".format
+    figures = {label("sixteen", ""): 4.0, label("sixteen", ", 2 streams"): 3.0,
+               label("seventeen", ""): 2.0, label("seventeen", ", 2 streams"): 2.5}  # fmt: skip
+    monkeypatch.setattr(tune, "timing", timings_by(figures))
+    ranked = tune.best_first(found, Wish(threads=2, streams=0), SIZE, tune=True)
+    assert [(c.row.name, c.request.streams) for c in ranked] == [
+        ("seventeen", 1), ("seventeen", 2), ("sixteen", 2), ("sixteen", 1)
+    ]  # fmt: skip
+    assert ranked[0].reason == (
+        "seventeen/procedure-fp32-u8: 2.0 ms a frame as measured here; next sixteen/procedure-fp32-u8, 2 streams: 3.0"
+    )
+
+
+def test_a_caller_that_says_how_many_frames_it_has_under_way_is_not_given_another_number(clock: Clock) -> None:
+    found = [wide(clock, "eighteen", 0.01), wide(clock, "nineteen", 0.02)]
+    ranked = tune.best_first(found, Wish(threads=2, streams=1), SIZE, tune=True)
+    assert [c.request.streams for c in ranked] == [1, 1]
+
+
+def test_without_measuring_streams_are_as_many_as_cores_that_are_few(clock: Clock) -> None:
+    for threads, streams in ((1, 1), (2, 2), (3, 3), (64, 4)):
+        candidate = replace(wide(clock, "twenty", 0.01), request=Request(threads=threads))
+        (taken,) = tune.best_first([candidate], Wish(threads=threads, streams=0), SIZE, tune=False)
+        assert taken.request.streams == streams
+
+
+@pytest.mark.parametrize("why", ["one-at-a-time", "an-accelerator", "several-frames"])
+def test_what_can_not_run_side_by_side_does_not(clock: Clock, why: str) -> None:
+    candidate = wide(clock, "twenty-one", 0.01)
+    if why == "one-at-a-time":
+        candidate = replace(candidate, row=replace(candidate.row, side_by_side=False))
+    elif why == "an-accelerator":
+        candidate = replace(candidate, request=Request(device="gpu"))
+    else:
+        manifest = candidate.bundle.manifest
+        windowed = replace(manifest, model=replace(manifest.model, family="video", window=3))
+        candidate = replace(candidate, bundle=Bundle(windowed, candidate.bundle.files))
+    assert abreast(candidate) == candidate
+
+
+def test_a_real_engine_is_measured_with_runs_side_by_side(tiny_bundle: Bundle) -> None:
+    with subpixel.open(
+        tiny_bundle, engine="onnxruntime", tune=True, threads=2, streams=0, frame_size=(24, 40)
+    ) as model:
+        wish = Wish(engine="onnxruntime", threads=2, frame_size=(24, 40), streams=0)
+        figures = tune.remembered(candidates(tiny_bundle, wish), wish, (24, 40))
+        assert figures is not None and any(name.endswith("2 streams") for name in figures)
+        assert model.receipt.streams in (1, 2) and model.receipt.threads == 2
+        assert model.reason.startswith(min(figures, key=lambda name: figures[name]))
+
+
+def test_a_number_of_streams_below_zero_is_refused() -> None:
+    with pytest.raises(BadInputError, match="streams"):
+        subpixel.open("bicubic-x2", streams=-1)

@@ -1,0 +1,153 @@
+"""Several frames in the model at once, or one after the other where little changes and the rest is reused.
+
+On a few cores runs side by side need less time than one that is shared out.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from concurrent.futures import Future, ThreadPoolExecutor
+
+import numpy as np
+from av.video.frame import VideoFrame
+
+from subpixel.changes import CELL_PX, Changes
+from subpixel.media.enlarge import LumaEnlarger, Prepared, Seen
+from subpixel.reuse import Reused
+from subpixel.spec import Array
+
+LITTLE = 0.5  # of the cells changed: with their surroundings that is as much as pays
+PATIENCE = 2  # frames in a row in which little changes, or all is computed, before the way is changed
+TRIAL_EVERY = 48  # frames side by side until reuse is tried anyway: what moves by whole pixels seems to change
+
+
+class AbreastEnlarger:
+    """``runs`` frames under way and one that waits; given in the order they came, whichever is done first."""
+
+    seen = Seen()
+
+    def __init__(self, luma: LumaEnlarger, runs: int) -> None:
+        self._luma, self._runs = luma, runs
+        self._pool = ThreadPoolExecutor(runs, thread_name_prefix="subpixel-model")
+        self._under_way: deque[Future[VideoFrame]] = deque()
+        self._last: Future[VideoFrame] | None = None
+
+    def push(self, prepared: Prepared) -> list[VideoFrame]:
+        """Take the frame at once, unless as many as may be are under way. Raises what the model raised on a frame."""
+        self._last = self._pool.submit(self._luma.frame, prepared)
+        self._under_way.append(self._last)
+        return self._given(self._runs)
+
+    def repeat(self, prepared: Prepared) -> list[VideoFrame]:
+        """The next frame, with the luma of the last one that was pushed: that one began before, so it will be done."""
+        assert self._last is not None
+        self._under_way.append(self._pool.submit(self._repeated, prepared, self._last))
+        return self._given(self._runs)
+
+    def _repeated(self, prepared: Prepared, last: Future[VideoFrame]) -> VideoFrame:
+        return self._luma.repeated(prepared, last.result())
+
+    def flush(self) -> list[VideoFrame]:
+        """Wait for all."""
+        return self._given(0)
+
+    def close(self) -> None:
+        """What has begun is finished, for nobody; what waits is not begun."""
+        self._pool.shutdown(cancel_futures=True)
+
+    def _given(self, left: int) -> list[VideoFrame]:
+        """The frames that are done, and more until only so many are left."""
+        frames: list[VideoFrame] = []
+        while self._under_way and (len(self._under_way) > left or self._under_way[0].done()):
+            frames.append(self._under_way.popleft().result())
+        return frames
+
+
+class TurnsEnlarger:
+    """``luma`` side by side in ``runs`` while much changes, ``reusing`` while little does; duplicates cost nothing.
+
+    ``tolerance``: levels of 255, as ``Reusing`` takes it.
+    """
+
+    def __init__(self, luma: LumaEnlarger, runs: int, reusing: LumaEnlarger, tolerance: float) -> None:
+        self._luma, self._abreast, self._reusing = luma, AbreastEnlarger(luma, runs), reusing
+        self._since = _Since(tolerance)
+        self._reuses = False
+        self._streak = self._until_trial = self._frames = self._repeats = 0
+
+    def push(self, prepared: Prepared) -> list[VideoFrame]:
+        """By the way that is cheaper now."""
+        return self._push_reusing(prepared) if self._reuses else self._push_abreast(prepared)
+
+    def flush(self) -> list[VideoFrame]:
+        """Wait for all."""
+        return self._abreast.flush()
+
+    def close(self) -> None:
+        """The threads end."""
+        self._abreast.close()
+
+    @property
+    def seen(self) -> Seen:
+        """What was reused: of the frames side by side, the duplicates."""
+        reused = self._reusing.seen.reused
+        assert reused is not None
+        frames = self._frames + reused.frames
+        share = (self._repeats + reused.share * reused.frames) / max(frames, 1)
+        return Seen(reused=Reused(frames, self._repeats + reused.duplicates, share))
+
+    def _push_abreast(self, prepared: Prepared) -> list[VideoFrame]:
+        share = self._since.changed_share(self._luma.lr_luma(prepared.lr))
+        self._streak = self._streak + 1 if share <= LITTLE else 0
+        self._until_trial -= 1
+        if self._streak > PATIENCE or self._until_trial < 0:
+            return self._abreast.flush() + self._change(prepared)
+        self._frames += 1
+        if share == 0 and self._luma.can_repeat:
+            self._repeats += 1
+            return self._abreast.repeat(prepared)
+        return self._abreast.push(prepared)
+
+    def _change(self, prepared: Prepared) -> list[VideoFrame]:
+        """To reuse; its first frame is a whole one."""
+        self._reuses, self._streak = True, 0
+        self._since.forget()
+        return self._reusing.push(prepared)
+
+    def _push_reusing(self, prepared: Prepared) -> list[VideoFrame]:
+        before = self._computed
+        frames = self._reusing.push(prepared)
+        self._streak = self._streak + 1 if self._computed - before > 1 - LITTLE / 2 else 0
+        if self._streak > PATIENCE:
+            self._reuses, self._streak, self._until_trial = False, 0, TRIAL_EVERY
+        return frames
+
+    @property
+    def _computed(self) -> float:
+        """Frames' worth of pixels that reuse did not spare."""
+        reused = self._reusing.seen.reused
+        return reused.frames * (1 - reused.share) if reused else 0.0
+
+
+class _Since:
+    """How much of a frame differs from the last one that was computed."""
+
+    def __init__(self, tolerance: float) -> None:
+        self._tolerance = tolerance
+        self._plane: Array | None = None
+        self._changes: Changes | None = None
+
+    def forget(self) -> None:
+        """The next frame is all new."""
+        self._plane = None
+
+    def changed_share(self, plane: Array) -> float:
+        """Of the cells; where there are any it becomes the frame that the next ones are compared with."""
+        last = self._plane
+        if last is None or self._changes is None or (last.shape, last.dtype) != (plane.shape, plane.dtype):
+            self._changes = Changes((plane.shape[0], plane.shape[1]), plane.dtype, CELL_PX, self._tolerance)
+            self._plane = plane
+            return 1.0
+        share = float(np.mean(self._changes.between(plane, last)))
+        self._plane = plane if share else last
+        return share

@@ -1,0 +1,203 @@
+"""Several frames under way at once: in order, pixels unchanged, errors reach the caller; luma goes where it stays."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from av.video.frame import VideoFrame
+
+import subpixel
+from subpixel.errors import BadInputError, EngineError
+from subpixel.media import UpscaleOptions, upscale_file
+from subpixel.media.colour import ColourTags
+from subpixel.media.enlarge import LumaEnlarger, Prepared, Preparer
+from subpixel.media.enlarge_abreast import TRIAL_EVERY, AbreastEnlarger, TurnsEnlarger
+from subpixel.media.pixels import plane_of
+from subpixel.model import Model
+from subpixel.reuse import Reusing
+
+BT709 = ColourTags(1, 1, 1, 1)
+SIZES = [(64, 48), (16, 16), (128, 96), (16, 32)] * 3  # so that later frames are done before earlier ones
+
+
+@pytest.fixture(scope="module")
+def model(tiny_bundle: Any) -> Iterator[Model]:
+    with subpixel.open(tiny_bundle, engine="onnxruntime", threads=2, streams=2) as opened:
+        yield opened
+
+
+def prepared_of(index: int) -> Prepared:
+    """A seeded frame, and a base of its own threefold size."""
+    width, height = SIZES[index]
+    frame, rng = VideoFrame(width, height, "yuv420p"), np.random.default_rng(index)
+    frame.pts = index
+    for place in range(3):
+        plane_of(frame, place)[:] = rng.integers(20, 230, plane_of(frame, place).shape)
+    return Preparer(BT709, "left", (3 * width, 3 * height), chroma_only=True)(frame)
+
+
+def pixels_of(frame: VideoFrame) -> list[bytes]:
+    return [plane_of(frame, index).tobytes() for index in range(3)]
+
+
+def test_frames_come_in_order_and_equal_those_made_one_by_one(model: Model) -> None:
+    alone = LumaEnlarger(model, "yuv420p", BT709)
+    abreast = AbreastEnlarger(LumaEnlarger(model, "yuv420p", BT709), model.receipt.streams)
+    found = [frame for index in range(len(SIZES)) for frame in abreast.push(prepared_of(index))]
+    found += abreast.flush()
+    abreast.close()
+    assert [frame.pts for frame in found] == list(range(len(SIZES)))
+    for index, frame in enumerate(found):
+        (wanted,) = alone.push(prepared_of(index))
+        assert pixels_of(frame) == pixels_of(wanted)
+
+
+def test_no_more_than_its_runs_and_one_wait(model: Model) -> None:
+    abreast = AbreastEnlarger(LumaEnlarger(model, "yuv420p", BT709), 2)
+    given = [len(abreast.push(prepared_of(index))) for index in range(len(SIZES))]
+    assert all(total + 1 - sum(given[: total + 1]) <= 2 for total in range(len(SIZES)))
+    abreast.close()
+
+
+def test_what_a_run_under_way_raises_reaches_the_caller(tiny_bundle: Any) -> None:
+    closed = subpixel.open(tiny_bundle, engine="onnxruntime", streams=2)
+    abreast = AbreastEnlarger(LumaEnlarger(closed, "yuv420p", BT709), 2)
+    closed.close()
+    with pytest.raises(EngineError, match="closed"):
+        for index in range(4):
+            abreast.push(prepared_of(index))
+    abreast.close()
+
+
+def test_a_fault_in_the_middle_of_a_video_leaves_nothing_behind(
+    tiny_bundle: Any, clip_of: Callable[..., Path], tmp_path: Path
+) -> None:
+    source, target = clip_of(), tmp_path / "larger.mp4"
+    with subpixel.open(tiny_bundle, engine="onnxruntime", streams=2) as opened:
+
+        def fail(done: int, expected: int | None) -> None:
+            if done == 3:
+                opened.close()
+
+        with pytest.raises(EngineError, match="closed"):
+            upscale_file(source, target, model=opened, progress=fail)
+    assert [path.name for path in tmp_path.iterdir()] == [source.name]
+
+
+@pytest.mark.parametrize("pixel_format", ["yuv420p", "yuv420p10le", "yuv444p"])
+def test_a_video_is_the_same_however_many_frames_are_under_way(
+    pixel_format: str,
+    tiny_bundle: Any,
+    clip_of: Callable[..., Path],
+    frames_of: Callable[[Path], list[Any]],
+    tmp_path: Path,
+) -> None:
+    source, results = clip_of(pixel_format=pixel_format), []
+    for streams in (1, 3):
+        target = tmp_path / f"with-{streams}.mp4"
+        with subpixel.open(tiny_bundle, engine="onnxruntime", threads=streams, streams=streams) as opened:
+            report: Any = upscale_file(source, target, UpscaleOptions(threads=1), model=opened)
+        assert (report.frames_out, report.receipt.streams) == (12, streams)
+        results.append([(frame.pts, *pixels_of(frame)) for frame in frames_of(target)])
+    assert results[0] == results[1]
+
+
+def test_frames_of_a_comparison_and_of_another_size_are_alike_too(model: Model) -> None:
+    for size, compare in (((150, 100), False), ((192, 144), True)):
+        frame = prepared_of(0).lr
+        plain, inner = (LumaEnlarger(model, "yuv420p", BT709, compare) for _ in range(2))
+        found = []
+        for maker in (plain, AbreastEnlarger(inner, 2)):
+            given = maker.push(Preparer(BT709, "left", size)(frame)) + maker.flush()
+            maker.close()
+            found.append(pixels_of(given[0]))
+        assert found[0] == found[1]
+
+
+def test_the_model_writes_into_the_frame_that_is_encoded(model: Model) -> None:
+    prepared = prepared_of(0)
+    target = plane_of(prepared.base, 0)
+    (frame,) = LumaEnlarger(model, "yuv420p", BT709).push(prepared)
+    assert frame is prepared.base
+    assert np.array_equal(target, model.upscale_luma(plane_of(prepared.lr, 0)))
+
+
+def test_a_place_of_another_size_or_type_is_refused(model: Model) -> None:
+    luma = np.zeros((8, 8), np.uint8)
+    for out in (np.zeros((24, 25), np.uint8), np.zeros((24, 24), np.float32)):
+        with pytest.raises(BadInputError, match="needed"):
+            model.upscale_luma(luma, out)  # type: ignore[type-var]
+
+
+@pytest.mark.parametrize("kind", [np.uint8, np.float32])
+def test_a_result_is_written_where_the_caller_says_strided_or_not(model: Model, kind: Any) -> None:
+    luma = np.random.default_rng(3).integers(0, 256, (20, 30)).astype(kind) / kind(1 if kind is np.uint8 else 255)
+    luma, wide = luma.astype(kind), np.zeros((60, 96), kind)
+    wanted = model.upscale_luma(luma)
+    assert model.upscale_luma(luma, wide[:, :90]).base is not None
+    assert np.array_equal(wide[:, :90], wanted)
+    assert not wide[:, 90:].any()
+
+
+def desk(index: int, changes: bool) -> Prepared:
+    """Noise that is new with every frame, or a still desk with a small pointer on it that moves every second frame."""
+    frame, rng = VideoFrame(96, 64, "yuv420p"), np.random.default_rng(index if changes else 99)
+    frame.pts = index
+    for place in range(3):
+        plane_of(frame, place)[:] = rng.integers(20, 230, plane_of(frame, place).shape)
+    if not changes:
+        plane_of(frame, 0)[10:14, 4 + index // 2 : 8 + index // 2] = 16
+    return Preparer(BT709, "left", (288, 192), chroma_only=True)(frame)
+
+
+def turns(model: Model) -> TurnsEnlarger:
+    reusing = LumaEnlarger(Reusing(model), "yuv420p", BT709)
+    return TurnsEnlarger(LumaEnlarger(model, "yuv420p", BT709), 2, reusing, 0.0)
+
+
+def played(enlarger: Any, changes: list[bool]) -> list[VideoFrame]:
+    found = [frame for index, much in enumerate(changes) for frame in enlarger.push(desk(index, much))]
+    found += enlarger.flush()
+    enlarger.close()
+    return found
+
+
+def test_the_way_changes_with_what_is_shown_and_no_frame_differs(model: Model) -> None:
+    changes = [True] * 8 + [False] * 16 + [True] * 8
+    enlarger = turns(model)
+    found = played(enlarger, changes)
+    wanted = played(LumaEnlarger(model, "yuv420p", BT709), changes)
+    assert [frame.pts for frame in found] == list(range(len(changes)))
+    for mine, whole in zip(found, wanted, strict=True):
+        off = plane_of(mine, 0).astype(int) - plane_of(whole, 0)
+        assert np.abs(off).max() <= 1
+    reused = enlarger.seen.reused
+    assert reused is not None
+    assert reused.frames == len(changes)
+    assert reused.duplicates >= 7  # every second frame of the still part
+    assert 0.3 < reused.share < 0.5
+
+
+def test_what_always_changes_is_made_side_by_side_but_for_a_trial_now_and_then(model: Model) -> None:
+    enlarger = turns(model)
+    count = TRIAL_EVERY + 20
+    assert len(played(enlarger, [True] * count)) == count
+    reused = enlarger.seen.reused
+    assert reused is not None
+    assert (reused.frames, reused.duplicates) == (count, 0)
+    assert reused.share < 0.02
+
+
+def test_a_duplicate_between_changing_frames_is_not_computed(model: Model) -> None:
+    enlarger = turns(model)
+    pairs = [desk(index // 2, True) for index in range(40)]
+    found = [frame for prepared in pairs for frame in enlarger.push(prepared)] + enlarger.flush()
+    enlarger.close()
+    assert all(pixels_of(one) == pixels_of(other) for one, other in zip(found[::2], found[1::2], strict=True))
+    reused = enlarger.seen.reused
+    assert reused is not None
+    assert reused.duplicates >= 15
