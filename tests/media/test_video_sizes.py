@@ -12,7 +12,7 @@ import pytest
 
 from subpixel.errors import BadInputError
 from subpixel.media import SizeWish, UpscaleOptions, VideoReport, upscale_file
-from subpixel.media.options import parse_duration, parse_encoder_option
+from subpixel.media.options import parse_duration, parse_option
 from subpixel.media.pixels import plane_of
 from subpixel.media.plan import choose_model
 from subpixel.media.size import parse_size, parse_to
@@ -96,22 +96,22 @@ def test_a_senseless_size_is_refused(text: str) -> None:
         parse_size(text)
 
 
-@pytest.mark.parametrize(("text", "seconds"), [("3s", 3), ("500ms", 1 / 2), ("2.5", 5 / 2), ("1m", 60)])
+@pytest.mark.parametrize(("text", "seconds"), [("3s", 3), ("500ms", 1 / 2), ("2.5", 5 / 2), ("1m", 60), ("1h", 3600), ("1:02:03.5", 3723.5)])
 def test_durations_are_read_exactly(text: str, seconds: Any) -> None:
     assert parse_duration(text) == seconds
 
 
-@pytest.mark.parametrize("text", ["", "0s", "-3s", "three", "3h"])
+@pytest.mark.parametrize("text", ["", "0s", "-3s", "three", "3d", "1:75"])
 def test_a_senseless_duration_is_refused(text: str) -> None:
-    with pytest.raises(BadInputError, match="--preview"):
+    with pytest.raises(BadInputError, match="--duration"):
         parse_duration(text)
 
 
 def test_an_encoder_option_needs_a_key_and_a_value() -> None:
-    assert parse_encoder_option("x264-params=keyint=30") == ("x264-params", "keyint=30")
+    assert parse_option("x264-params=keyint=30") == ("x264-params", "keyint=30")
     for text in ("crf", "=20", ""):
         with pytest.raises(BadInputError, match="key=value"):
-            parse_encoder_option(text)
+            parse_option(text)
 
 
 def test_named_sizes() -> None:
