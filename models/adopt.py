@@ -20,8 +20,9 @@ from tempfile import mkdtemp
 
 import click
 import torch
+from safetensors.torch import load_file, save_file
 
-from subpixel.errors import NotFoundError
+from subpixel.errors import BadInputError, NotFoundError
 from subpixel.models.architecture import WEIGHTS, Architecture, TrainedModel
 from subpixel.models.card import CardRecord, Figure, figures_of, write_card
 from subpixel.models.card_words import ADVERSARIAL, words
@@ -35,6 +36,10 @@ from subpixel.models.upscalers import TorchUpscaler
 from subpixel.tune import cpu_model
 
 STARTED_FROM = {"enhancenet-pat": "enhancenet", "srpgan": PRETRAINED_SRPGAN}
+BLENDED = (
+    "The weights are the mean of the last stage's and of {}'s: network interpolation (Wang et al. 2018, ESRGAN, "
+    "section 3.4)."
+)
 STILL_SETS, CLIP_SETS = ("set5", "set14", "b100"), ("vid4",)
 
 
@@ -47,10 +52,12 @@ STILL_SETS, CLIP_SETS = ("set5", "set14", "b100"), ("vid4",)
 @click.option("--set", "sets", multiple=True, help="What it is measured on [set5, set14, b100; vid4 for video].")
 @click.option("--quick", is_flag=True, help="From unrounded LR only: half the time for a heavy net.")
 @click.option("--beside", type=Path, help="Weights of the same net to judge it beside: those it started from.")
+@click.option("--blend", type=Path, help="Take the mean of the last stage's weights and these: network interpolation.")
 @click.option("--note", "notes", multiple=True, help="A paragraph for the card; repeatable.")
 @click.option("--verdict", "said", help="The card's answer to whether more hours would help [from the curve].")
 def adopt(name: str, scale: int, runs: tuple[Path, ...], commands: tuple[str, ...], into: Path, sets: tuple[str, ...],
-          quick: bool, beside: Path | None, notes: tuple[str, ...], said: str | None) -> None:  # fmt: skip
+          quick: bool, beside: Path | None, blend: Path | None, notes: tuple[str, ...],
+          said: str | None) -> None:  # fmt: skip
     """Copy weights, measure them on the sets of the card, write card and curve."""
     if len(runs) != len(commands):
         raise click.UsageError(f"found {len(runs)} --run and {len(commands)} --command; needed one of each a stage")
@@ -59,6 +66,9 @@ def adopt(name: str, scale: int, runs: tuple[Path, ...], commands: tuple[str, ..
     stem = chosen.weights_name(scale)
     weights = Path(mkdtemp()) / f"{stem}.safetensors"  # the run may go on meanwhile; nothing is replaced before the end
     shutil.copyfile(runs[-1] / WEIGHTS_FILE, weights)
+    if blend is not None:
+        save_file(mean_of(weights, blend), weights)
+        notes = (BLENDED.format(blend.stem), *notes)
     stages = [read_stage(folder) for folder in runs]
     progress = joined(stages)
     sets = sets or (CLIP_SETS if chosen.material == "clips" else STILL_SETS)
@@ -86,6 +96,14 @@ def adopt(name: str, scale: int, runs: tuple[Path, ...], commands: tuple[str, ..
     write_curve(progress, into, stem, stem=f"{stem}.curve")
     print("\n".join(f"{f.set_name} x{f.scale or scale}: {f.psnr_db:.3f} dB" for f in record.figures))
     print("next: scripts/install-dev, scripts/make-bundles, `subpixel evaluate --all` (--render: without measuring)")
+
+
+def mean_of(one: Path, other: Path) -> dict[str, torch.Tensor]:
+    """Half of each tensor of two files of one net. Raises ``BadInputError`` for files of different nets."""
+    first, second = load_file(one), load_file(other)
+    if {key: value.shape for key, value in first.items()} != {key: value.shape for key, value in second.items()}:
+        raise BadInputError(f"--blend {other}: found other tensors than in {one}; needed weights of the same net")
+    return {key: (first[key] + second[key]) / 2 for key in first}
 
 
 def measured(

@@ -96,7 +96,9 @@ def test_a_senseless_size_is_refused(text: str) -> None:
         parse_size(text)
 
 
-@pytest.mark.parametrize(("text", "seconds"), [("3s", 3), ("500ms", 1 / 2), ("2.5", 5 / 2), ("1m", 60), ("1h", 3600), ("1:02:03.5", 3723.5)])
+@pytest.mark.parametrize(
+    ("text", "seconds"), [("3s", 3), ("500ms", 1 / 2), ("2.5", 5 / 2), ("1m", 60), ("1h", 3600), ("1:02:03.5", 3723.5)]
+)
 def test_durations_are_read_exactly(text: str, seconds: Any) -> None:
     assert parse_duration(text) == seconds
 

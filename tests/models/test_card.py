@@ -12,6 +12,8 @@ from PIL import Image
 
 torch = pytest.importorskip("torch", reason="cards belong to trained nets")
 
+from safetensors.torch import load_file, save_file  # noqa: E402
+
 from subpixel.models.adopt import adopt, joined, read_stage, verdict  # noqa: E402
 from subpixel.models.card import Beside, CardRecord, Figure, figures_of, markdown, read_card  # noqa: E402
 from subpixel.models.card_words import DATA, LOSSES, data_in_words, folders, listing, words  # noqa: E402
@@ -20,7 +22,7 @@ from subpixel.models.papers import what_the_paper_says  # noqa: E402
 from subpixel.models.patches import PatchSource, image_files, load_pairs  # noqa: E402
 from subpixel.models.recipe import Recipe  # noqa: E402
 from subpixel.models.registry import ARCHITECTURES, architecture  # noqa: E402
-from subpixel.models.training import Progress, Trainer, run  # noqa: E402
+from subpixel.models.training import WEIGHTS_FILE, Progress, Trainer, run  # noqa: E402
 
 COMMAND = "subpixel train NAME --scale 3 --data $SUBPIXEL_DATA/train/T91 --data $SUBPIXEL_DATA/train/BSD200"
 
@@ -123,6 +125,25 @@ def test_material_is_told_in_words() -> None:
     assert "ImageNet" in words(architecture("enhancenet-pat"), [COMMAND]).licence
     assert folders([COMMAND, photos]) == ["T91", "BSD200", "photos"]
     assert (listing(["a"]), listing(["a", "b", "c"])) == ("a", "a, b and c")
+
+
+def test_blended_weights_are_the_mean_and_the_card_says_so(
+    pictures: Path, tmp_path: Path, require: Callable[[str], None]
+) -> None:
+    require("piq")
+    trained_stage("espcn", 3, pictures, tmp_path / "a")
+    other = tmp_path / "other.safetensors"
+    save_file({key: torch.zeros_like(value) for key, value in weights_of(tmp_path / "a").items()}, other)
+    arguments = ["--run", str(tmp_path / "a"), "--command", COMMAND, "--set", str(pictures), "--quick"]
+    adopted(["espcn", "--scale", "3", *arguments, "--blend", str(other)], tmp_path / "into")
+    found = load_file(tmp_path / "into" / "espcn-x3.safetensors")
+    for key, value in weights_of(tmp_path / "a").items():
+        torch.testing.assert_close(found[key], value / 2)
+    assert "the mean of the last stage's and of other's" in (tmp_path / "into" / "espcn-x3.md").read_text()
+
+
+def weights_of(run: Path) -> dict[str, torch.Tensor]:
+    return load_file(run / WEIGHTS_FILE)
 
 
 def test_a_stage_with_another_criterion_is_told() -> None:
