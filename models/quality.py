@@ -145,6 +145,7 @@ def card_rows(known: Iterable[System]) -> Iterator[Row]:
         file = WEIGHTS / f"{net.weights_name(system.scale)}.json" if net else None
         if file is not None and system.sha256 and file.is_file():
             yield from _rows_of(read_card(file), system)
+            yield from _uncommitted(read_card(file), system)
 
 
 def _rows_of(record: CardRecord, system: System) -> Iterator[Row]:
@@ -156,6 +157,21 @@ def _rows_of(record: CardRecord, system: System) -> Iterator[Row]:
                 system.name, system.scale, figure.set_name, system.sha256, PROTOCOL,
                 figure.psnr_db, figure.ssim, figure.judged, figure.temporal_levels,
             )  # fmt: skip
+
+
+def _uncommitted(record: CardRecord, system: System) -> Iterator[Row]:
+    """Of nets that a card has beside its own and whose weights are not committed: a net before its second training."""
+    if record.weights_sha256 != system.sha256:
+        return
+    for figure in record.figures:
+        for other in figure.beside:
+            name = other.name.removesuffix(f"-x{system.scale}")
+            net = ARCHITECTURES.get(name)
+            if net is not None and not _of_net(net, system.scale).sha256 and figure.set_name in system.sets:
+                yield Row(
+                    name, system.scale, figure.set_name, record.weights_sha256, PROTOCOL,
+                    other.psnr_db, other.ssim, other.judged, other.temporal_levels,
+                )  # fmt: skip
 
 
 def _is_complete(figure: Figure) -> bool:

@@ -27,7 +27,7 @@ levels of 255, lower is steadier. Nets run in torch (their bundles are held to 1
 methods in the runtime. Papers' figures are theirs, from larger training sets.
 
 `subpixel evaluate --all` measures what has changed and writes this page, its records (`quality.json`) and its
-pictures again. A row marked † was measured of earlier weights.
+pictures again. A row marked † was measured of earlier weights, or of weights that are not committed.
 """
 
 

@@ -74,7 +74,8 @@ def from_cards(records: Records, known: Sequence[System]) -> Records:
     """With what the cards have of the committed weights, where it isn't there already."""
     by_key = {(s.name, s.scale): s for s in known}
     for row in card_rows(known):
-        if stale(records, by_key[row.system, row.scale], row.set_name):
+        system = by_key[row.system, row.scale]
+        if not system.sha256 or stale(records, system, row.set_name):
             records = records.plus(row)
     return records
 

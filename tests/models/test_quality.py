@@ -20,7 +20,17 @@ from subpixel.models import quality_update  # noqa: E402
 from subpixel.models.evaluate_cli import evaluate  # noqa: E402
 from subpixel.models.judges import JUDGES  # noqa: E402
 from subpixel.models.papers import GOALS, PUBLISHED, Goal  # noqa: E402
-from subpixel.models.quality import PROTOCOL, Records, Row, System, read_records, stale, systems, work  # noqa: E402
+from subpixel.models.quality import (  # noqa: E402
+    PROTOCOL,
+    Records,
+    Row,
+    System,
+    card_rows,
+    read_records,
+    stale,
+    systems,
+    work,
+)
 from subpixel.models.quality_grid import COLUMNS, GAP_PX, SHOWN, SIDE_PX, crops, sheet  # noqa: E402
 from subpixel.models.quality_page import outcome, page  # noqa: E402
 from subpixel.models.quality_update import PICTURES, picture, rendered, update  # noqa: E402
@@ -161,3 +171,9 @@ def test_the_command_writes_the_page_from_records_alone(tmp_path: Path) -> None:
     assert told["measured"] == 0
     assert told["page"] == str(out)
     assert out.read_text().startswith("<!-- Written by")
+
+
+def test_a_net_whose_weights_are_not_committed_has_the_row_of_the_card_it_stands_on() -> None:
+    found = [r for r in card_rows(systems()) if (r.system, r.set_name) == ("srpgan-pre", "set14")]
+    assert len(found) == 1
+    assert set(found[0].judged) == {"haarpsi", "mdsi"}
