@@ -13,7 +13,7 @@ from onnx import helper, numpy_helper
 
 def is_shuffled_plane(graph: onnx.GraphProto) -> bool:
     """Whether the graph ends in a shuffle to one plane, whose channels are then the phases and nothing else."""
-    last, (result,) = graph.node[-1], graph.output
+    last, result = graph.node[-1], graph.output[0]
     one = int(result.type.tensor_type.shape.dim[1].dim_value) == 1
     return one and last.op_type == "DepthToSpace" and list(last.output) == [result.name]
 

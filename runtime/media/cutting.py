@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import suppress
 from fractions import Fraction
 
 from av.video.frame import VideoFrame
@@ -42,12 +43,11 @@ def make_span(source: MediaInfo, options: UpscaleOptions) -> Span:
 
 def find_frame(path: Source, info: VideoInfo, asked: Fraction) -> tuple[Fraction | None, Fraction | None]:
     """When the first frame at or after ``asked`` seconds is shown, and where to seek for it (``None``: no seeking)."""
-    for seek in places_before(info, asked, Fraction(SLACK_SECONDS)):
-        try:
+    *seeks, beginning = places_before(info, asked, Fraction(SLACK_SECONDS))
+    for seek in seeks:
+        with suppress(SeekMissed):
             return _found(path, info, Span(asked, seek=seek)), seek
-        except SeekMissed:
-            continue
-    raise AssertionError("from the beginning nothing is missed")
+    return _found(path, info, Span(asked, seek=beginning)), beginning  # from the beginning nothing is missed
 
 
 def places_before(info: VideoInfo, wanted: Fraction, least: Fraction) -> Iterator[Fraction | None]:

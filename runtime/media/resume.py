@@ -9,7 +9,8 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, fields
+from contextlib import suppress
+from dataclasses import dataclass, fields, replace
 from fractions import Fraction
 from pathlib import Path
 
@@ -119,16 +120,19 @@ class _Attempt:
         around = FIELDS_AROUND if self._deinterlaces else 0
         first = self._first
         least = (spec.window + around) * 2 / self.plan.source.video.rate if spec.window + around > 1 else Fraction(0)
-        for seek in self._places(first, least):
-            span = Span(
-                first * self.plan.source.video.time_base, self.plan.span.until, seek, self.plan.span.shift,
-                self._frames, spec.window - 1 - spec.lookahead + around, spec.lookahead + around,
-            )  # fmt: skip
-            try:
-                return self._run(span, first, lambda done: progress(before + done, expected))
-            except SeekMissed:
-                continue
-        raise AssertionError("from the beginning nothing is missed")
+        span = Span(
+            first * self.plan.source.video.time_base, self.plan.span.until, None, self.plan.span.shift,
+            self._frames, spec.window - 1 - spec.lookahead + around, spec.lookahead + around,
+        )  # fmt: skip
+
+        def told(done: int) -> None:
+            progress(before + done, expected)
+
+        *seeks, beginning = self._places(first, least)
+        for seek in seeks:
+            with suppress(SeekMissed):
+                return self._run(replace(span, seek=seek), first, told)
+        return self._run(replace(span, seek=beginning), first, told)  # from the beginning nothing is missed
 
     def _places(self, first: int, least: Fraction) -> list[Fraction | None]:
         video = self.plan.source.video

@@ -102,7 +102,7 @@ def biased(bundle: Bundle) -> Bundle:
     variant = bundle.manifest.variant("onnx-fp32-u8")
     model = onnx.load_model_from_string(bundle.blobs(variant)[0])
     for node in model.graph.node:
-        if node.op_type == "Round":
+        if node.op_type == "QuantizeLinear":
             node.input[0], source = "lighter", node.input[0]
     model.graph.initializer.append(numpy_helper.from_array(np.float32(2), "two"))
     model.graph.node.append(helper.make_node("Add", [source, "two"], ["lighter"]))
