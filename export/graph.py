@@ -11,11 +11,10 @@ from onnx import TensorProto, helper, numpy_helper
 
 from subpixel.errors import BundleError, faults_as
 from subpixel.export.onnx import checked_bytes, parsed
-from subpixel.models.onnx_shuffle import is_shuffled_plane, transpositions
+from subpixel.models.onnx_shuffle import constant, ends_in_shuffle, is_shuffled_plane, transpositions
 
 Reader = Literal["onnxruntime", "openvino", "tensorrt"]
 FULL, BLACK = "u8/full", "u8/black"  # 255 and 0, as float32 constants
-SHUFFLE = "DepthToSpace"
 FLOAT_OPERANDS = {"Resize": (1, 2)}  # inputs that ONNX wants in float32 whatever the data's type is
 
 
@@ -29,10 +28,10 @@ def as_u8(float_model: bytes, reader: Reader = "onnxruntime") -> bytes:
     model = parsed(float_model)
     graph = model.graph
     source, result = graph.input[0].name, graph.output[0].name
-    _constant(graph, FULL, np.float32(255))
+    constant(graph, FULL, np.float32(255))
     turns = reader == "onnxruntime" and is_shuffled_plane(graph)
     inner = list(graph.node)
-    last = inner.pop() if reader != "tensorrt" and _ends_in_shuffle(graph) else None
+    last = inner.pop() if reader != "tensorrt" and ends_in_shuffle(graph) else None
     raw, levels = ("u8/raw", result) if last is None else (last.input[0], "u8/levels")
     _feed(inner, source, "u8/unit")
     if last is None:
@@ -78,11 +77,6 @@ def _cast_out(inner: Sequence[onnx.NodeProto], result: str, at: int) -> onnx.Nod
     return helper.make_node("Cast", [f"half/out{mark}"], [result], name=f"half/CastOut{mark}", to=TensorProto.FLOAT)
 
 
-def _ends_in_shuffle(graph: onnx.GraphProto) -> bool:
-    last = graph.node[-1]
-    return bool(last.op_type == SHUFFLE and list(last.output) == [graph.output[0].name])
-
-
 def _to_unit(source: str, unit: str) -> list[onnx.NodeProto]:
     return [
         helper.make_node("Cast", [source], ["u8/float"], name="u8/CastIn", to=TensorProto.FLOAT),
@@ -91,7 +85,7 @@ def _to_unit(source: str, unit: str) -> list[onnx.NodeProto]:
 
 
 def _to_levels(graph: onnx.GraphProto, raw: str, levels: str) -> list[onnx.NodeProto]:
-    _constant(graph, BLACK, np.float32(0))
+    constant(graph, BLACK, np.float32(0))
     return [
         helper.make_node("Mul", [raw, FULL], ["u8/scaled"], name="u8/Mul"),
         helper.make_node("Clip", ["u8/scaled", BLACK, FULL], ["u8/clipped"], name="u8/Clip"),
@@ -102,17 +96,12 @@ def _to_levels(graph: onnx.GraphProto, raw: str, levels: str) -> list[onnx.NodeP
 
 def _quantised(graph: onnx.GraphProto, raw: str, levels: str) -> list[onnx.NodeProto]:
     """``_to_levels`` in one pass; the multiplication goes into the convolution before it."""
-    step = _constant(graph, "u8/step", np.float32(1))
-    zero = _constant(graph, "u8/zero", np.uint8(0))
+    step = constant(graph, "u8/step", np.float32(1))
+    zero = constant(graph, "u8/zero", np.uint8(0))
     return [
         helper.make_node("Mul", [raw, FULL], ["u8/scaled"], name="u8/Mul"),
         helper.make_node("QuantizeLinear", ["u8/scaled", step, zero], [levels], name="u8/Levels"),
     ]
-
-
-def _constant(graph: onnx.GraphProto, name: str, value: object) -> str:
-    graph.initializer.append(numpy_helper.from_array(np.asarray(value), name))
-    return name
 
 
 def _feed(nodes: Sequence[onnx.NodeProto], old: str, new: str) -> None:

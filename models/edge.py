@@ -22,6 +22,7 @@ from torch import nn
 from subpixel.models.architecture import Architecture
 from subpixel.models.bicubic import symmetric_pad
 from subpixel.models.initialise import fit_relu_layers
+from subpixel.models.training import pixel_loss
 from subpixel.quality.resize import upscale
 
 BLOCK = 2  # LR pixels a side of a position
@@ -99,8 +100,7 @@ class Edge(nn.Module):
 
     def training_loss(self, lr: torch.Tensor, hr: torch.Tensor, weight: torch.Tensor) -> torch.Tensor:
         """Charbonnier's: the mean of ``sqrt(error^2 + 1e-6)``, weighted."""
-        fault = self.forward(lr).float() - hr
-        return (weight * torch.sqrt(fault.square() + 1e-6)).mean()
+        return pixel_loss(self.forward(lr).float() - hr, weight, "charbonnier")
 
 
 @cache

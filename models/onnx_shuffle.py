@@ -11,11 +11,21 @@ import onnx
 from onnx import helper, numpy_helper
 
 
+def ends_in_shuffle(graph: onnx.GraphProto) -> bool:
+    """Whether a shuffle makes the graph's first result."""
+    last = graph.node[-1]
+    return bool(last.op_type == "DepthToSpace" and list(last.output) == [graph.output[0].name])
+
+
 def is_shuffled_plane(graph: onnx.GraphProto) -> bool:
     """Whether the graph ends in a shuffle to one plane, whose channels are then the phases and nothing else."""
-    last, result = graph.node[-1], graph.output[0]
-    one = int(result.type.tensor_type.shape.dim[1].dim_value) == 1
-    return one and last.op_type == "DepthToSpace" and list(last.output) == [result.name]
+    return ends_in_shuffle(graph) and int(graph.output[0].type.tensor_type.shape.dim[1].dim_value) == 1
+
+
+def constant(graph: onnx.GraphProto, name: str, value: object) -> str:
+    """Put a constant into the graph; gives its name."""
+    graph.initializer.append(numpy_helper.from_array(np.asarray(value), name))
+    return name
 
 
 def transpositions(graph: onnx.GraphProto, shuffle: onnx.NodeProto) -> list[onnx.NodeProto]:
@@ -26,7 +36,7 @@ def transpositions(graph: onnx.GraphProto, shuffle: onnx.NodeProto) -> list[onnx
     given, wanted = shuffle.input[0], shuffle.output[0]
     block = next(int(attribute.i) for attribute in shuffle.attribute if attribute.name == "blocksize")
     phases, rows, rest, plane = (
-        _shape(graph, f"shuffle/{name}", values)
+        constant(graph, f"shuffle/{name}", np.array(values, np.int64))
         for name, values in (
             ("phases", [0, block, block, -1]),
             ("rows", [0, block]),
@@ -44,8 +54,3 @@ def transpositions(graph: onnx.GraphProto, shuffle: onnx.NodeProto) -> list[onnx
         make("Transpose", ["shuffle/by_row"], ["shuffle/in_order"], name="shuffle/InOrder", perm=[0, 2, 1, 3]),
         make("Reshape", ["shuffle/in_order", plane], [wanted], name="shuffle/Plane"),
     ]
-
-
-def _shape(graph: onnx.GraphProto, name: str, values: list[int]) -> str:
-    graph.initializer.append(numpy_helper.from_array(np.array(values, np.int64), name))
-    return name

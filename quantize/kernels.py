@@ -10,7 +10,7 @@ import numpy as np
 import onnx
 from onnx import helper, numpy_helper
 
-from subpixel.models.onnx_shuffle import is_shuffled_plane, transpositions
+from subpixel.models.onnx_shuffle import constant, is_shuffled_plane, transpositions
 from subpixel.quantize.graph import serialised
 
 INPUT_STEP = 4
@@ -59,11 +59,6 @@ def _value(graph: onnx.GraphProto, name: str) -> np.ndarray:
 def _replace(graph: onnx.GraphProto, name: str, value: np.ndarray) -> None:
     tensor = next(tensor for tensor in graph.initializer if tensor.name == name)
     tensor.CopyFrom(numpy_helper.from_array(np.ascontiguousarray(value), name))
-
-
-def _constant(graph: onnx.GraphProto, name: str, value: object) -> str:
-    graph.initializer.append(numpy_helper.from_array(np.asarray(value), name))
-    return name
 
 
 def _levels(graph: onnx.GraphProto, node: onnx.NodeProto) -> np.ndarray:
@@ -116,15 +111,15 @@ def _folded(levels: np.ndarray, taps: int) -> np.ndarray:
 
 def _columns(graph: onnx.GraphProto, frame: str, left: int, right: int) -> list[onnx.NodeProto]:
     """The frame's bytes padded, and four of it beside each other, each one column further."""
-    pads = _constant(graph, "int8/columns/pads", np.array([0, 0, 0, left, 0, 0, 0, right], np.int64))
-    black = _constant(graph, "int8/columns/black", np.uint8(0))
-    axis = _constant(graph, "int8/columns/axis", np.array([3], np.int64))
+    pads = constant(graph, "int8/columns/pads", np.array([0, 0, 0, left, 0, 0, 0, right], np.int64))
+    black = constant(graph, "int8/columns/black", np.uint8(0))
+    axis = constant(graph, "int8/columns/axis", np.array([3], np.int64))
     nodes = [helper.make_node("Pad", [frame, pads, black], ["int8/padded"], name="int8/Pad")]
     for at in range(INPUT_STEP):
         last = at == INPUT_STEP - 1
-        start = _constant(graph, f"int8/columns/start{at}", np.array([at], np.int64))
+        start = constant(graph, f"int8/columns/start{at}", np.array([at], np.int64))
         end = np.array([TO_THE_END if last else at - INPUT_STEP + 1], np.int64)
-        stop = _constant(graph, f"int8/columns/stop{at}", end)
+        stop = constant(graph, f"int8/columns/stop{at}", end)
         given, made = ["int8/padded", start, stop, axis], [f"int8/column{at}"]
         nodes.append(helper.make_node("Slice", given, made, name=f"int8/Column{at}"))
     parts = [f"int8/column{at}" for at in range(INPUT_STEP)]
@@ -151,7 +146,7 @@ def _widen(graph: onnx.GraphProto, node: onnx.NodeProto) -> None:
     assert rounder is not None
     kept = rounder.output[0]
     rounder.output[0] = f"{kept}/wide"
-    bounds = [_constant(graph, f"{kept}/{name}", np.array([at], np.int64))
+    bounds = [constant(graph, f"{kept}/{name}", np.array([at], np.int64))
               for name, at in (("start", 0), ("stop", count), ("axis", 1))]  # fmt: skip
     graph.node.append(helper.make_node("Slice", [f"{kept}/wide", *bounds], [kept], name=f"{kept}/Slice"))
 
