@@ -44,12 +44,12 @@ from subpixel.tune import cpu_model
 SCALE, SET = 3, "set14"
 FRAME = (360, 640)
 SHAPES = tuple(Shape(*sizes) for sizes in (
-    (8, 2), (8, 3), (16, 2), (16, 3), (16, 4), (24, 3), (24, 4), (32, 3), (32, 4), (32, 6), (48, 4), (48, 6), (48, 8),
-    (64, 6), (64, 8),
+    (8, 2), (8, 4), (16, 2), (16, 3), (16, 5), (16, 7), (24, 3), (24, 5), (32, 3), (32, 4), (32, 6), (48, 4), (48, 6),
+    (48, 9), (64, 3), (64, 5),
 ))  # fmt: skip
 HOUSE = ("espcn-x3", "srcnn-x3", "vdsr-x3")
 ROUNDS, RUNS = 8, 3
-RECIPE = Recipe(steps=3000, batch=8, patch_px=48, lr=2e-3, precision="fp32")
+RECIPE = Recipe(steps=2000, batch=8, patch_px=48, lr=2e-3, precision="fp32")
 ROOT = Path(__file__).parents[1]
 RUNS_FOLDER, RECORD = ROOT / "runs" / "edge-search", ROOT / "docs" / "edge-search.json"
 

@@ -133,4 +133,4 @@ def edge_net(name: str, shape: Shape) -> Architecture:
 
 EDGE_FAST = edge_net("edge-fast", Shape(16, 5))
 EDGE = edge_net("edge", Shape(32, 4))
-EDGE_BEST = edge_net("edge-best", Shape(64, 6))
+EDGE_BEST = edge_net("edge-best", Shape(64, 5))

@@ -103,6 +103,9 @@ GOALS = (
     Goal("zssr", 2, "set5", "at least", 36.8),
     *(Goal("vespcn", scale, "vid4", "above", 0.2, "espcn") for scale in (3, 4)),
     Goal("spmc", 4, "vid4", "above", 0.2, "espcn"),
+    *(Goal("edge-fast", scale, "set5", "at least", db) for scale, db in {2: 36.5, 3: 32.5, 4: 30.4}.items()),
+    *(Goal("edge", scale, "set5", "at least", db) for scale, db in {2: 36.9, 3: 33.1, 4: 30.8}.items()),
+    *(Goal("edge-best", scale, "set5", "at least", db) for scale, db in {2: 37.4, 3: 33.6, 4: 31.3}.items()),
 )
 
 
