@@ -21,7 +21,8 @@ BICUBIC = "bicubic"  # the plainest rung's name
 LEARN, UNLEARN = 0.02, 0.01  # how fast a rung's correction follows what the load doesn't explain, and fades
 USED = 0.95  # share of the period that a rung may be expected to take
 CLIMB = 0.85  # and before it is climbed to
-HOLD_FRAMES, LONGEST_HOLD_FRAMES = 12, 96  # that a better rung must look affordable for; doubled when climbing failed
+TELLING = 0.05  # share of the period that a rung must take for its time to say something about the load
+HOLD_FRAMES, LONGEST_HOLD_FRAMES = 12, 36  # that a better rung must look affordable for; doubled when climbing failed
 DEADLINE_PERIODS = 2.0  # from a frame's arrival to its deadline
 TRIAL_FRAMES = 24  # after a climb, in which having to go down again counts as failed
 
@@ -32,8 +33,8 @@ class Governor:
     """``expected_ms``: of each rung as measured at this size, the cheapest first; ``period_ms``: from frame to frame.
 
     A rung is taken when its expected time, at the load of the last frames, fits the period (a longer one would borrow
-    from the next frame) and, with a margin, the time left. Down at once; up by one rung after it looked affordable for
-    a while. Raises ``BadInputError`` for an empty ladder or times that aren't above zero.
+    from the next frame) and, with a margin, the time left. Down at once; up after a better one looked affordable for a
+    while. A rung that takes next to nothing says nothing: meanwhile the load is taken to pass. Raises ``BadInputError`` for an empty ladder or times that aren't above zero.
     """
 
     def __init__(self, expected_ms: Sequence[float], period_ms: float) -> None:
@@ -65,6 +66,9 @@ class Governor:
 
     def observe(self, rung: int, took_ms: float) -> None:
         """Learn from a frame that a rung has done."""
+        if not self._tells(rung):
+            self._forget()
+            return
         ratio = took_ms / (self._expected[rung] * self._correction[rung])
         unexplained = min(max(ratio / self._load, 0.5), 2.0)
         self._correction[rung] **= 1 - UNLEARN  # else it and the load could drift apart for good
@@ -84,18 +88,24 @@ class Governor:
     def _descend(self, rung: int) -> None:
         if self._since_climb < TRIAL_FRAMES:
             self._hold = min(2 * self._hold, LONGEST_HOLD_FRAMES)
-        self.rung, self._affordable = rung, 0
+        self.rung, self._affordable, self._since_climb = rung, 0, TRIAL_FRAMES
 
     def _climb(self, left_ms: float) -> None:
-        if self._fitting(left_ms, CLIMB) <= self.rung:
+        better = self._fitting(left_ms, CLIMB)
+        if better <= self.rung:
             self._affordable = 0
             return
         self._affordable += 1
         if self._affordable >= self._hold:
-            self.rung, self._affordable, self._since_climb = self.rung + 1, 0, 0
+            self.rung = better if self._tells(self.rung) else self.rung + 1  # where the load isn't known, one by one
+            self._affordable, self._since_climb = 0, 0
+
+    def _tells(self, rung: int) -> bool:
+        """Whether the time that a rung takes says something about the load."""
+        return self._expected[rung] >= TELLING * self._period
 
     def _forget(self) -> None:
-        """Nothing is measured while frames are dropped: the load is taken to pass."""
+        """Nothing is measured, while frames are dropped for instance: the load is taken to pass."""
         self._load += RELEASE * (1.0 - self._load)
         self._deviation *= 1 - RELEASE
 

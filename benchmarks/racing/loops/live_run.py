@@ -18,7 +18,7 @@ from subpixel.media import live
 from subpixel.media.files import upscale_file
 from subpixel.media.options import UpscaleOptions
 
-ENCODER = (("preset", "veryfast"), ("crf", "20"))
+ENCODER = (("preset", "ultrafast"), ("crf", "20"))  # a stream that two cores shall encode beside the model
 RUNGS: list[str] = []
 FRAMES: list[tuple[float, float, int | None]] = []
 
