@@ -34,7 +34,9 @@ class Governor:
 
     A rung is taken when its expected time, at the load of the last frames, fits the period (a longer one would borrow
     from the next frame) and, with a margin, the time left. Down at once; up after a better one looked affordable for a
-    while. A rung that takes next to nothing says nothing: meanwhile the load is taken to pass. Raises ``BadInputError`` for an empty ladder or times that aren't above zero.
+    while. A rung that takes next to nothing says nothing: meanwhile the load is taken to pass.
+
+    Raises ``BadInputError`` for an empty ladder or times that aren't above zero.
     """
 
     def __init__(self, expected_ms: Sequence[float], period_ms: float) -> None:
