@@ -18,7 +18,7 @@ import numpy as np
 
 import subpixel
 
-SIZES = (256, 512, 768, 1024, 1536)
+SIZES = (192, 256, 384, 512, 768, 1024)
 FRAME = (1080, 3840)  # half of a 4K frame
 
 
