@@ -11,7 +11,7 @@ from subpixel.errors import BadInputError
 from subpixel.spec import Array
 
 # By `benchmarks/tiles.py` and the same at 1080p: a whole frame is faster than tiles of any size, by a quarter and more,
-# but takes a gigabyte at 4K; of the tiles 256 and 384 are the fastest, 768 takes 1.3 times as long, and 4 times the room.
+# but takes a gigabyte at 4K; of the tiles 256 and 384 are fastest, 768 takes 1.3 times as long and 4 times the room.
 WHOLE_LIMIT_PX = 1 << 21  # up to 1080p in one piece
 TILE_PX = 384
 
