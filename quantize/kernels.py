@@ -28,9 +28,9 @@ def laid_out(model: bytes) -> bytes:
             _spread(graph, node)
         if _levels(graph, node).shape[0] % OUTPUT_STEP and _rounder(graph, node) is not None:
             _widen(graph, node)
+    _sort(graph)  # what was widened is cut by nodes behind the shuffle
     if is_shuffled_plane(graph):
         graph.node.extend(transpositions(graph, graph.node.pop()))
-    _sort(graph)
     return serialised(opened)
 
 
@@ -127,9 +127,14 @@ def _columns(graph: onnx.GraphProto, frame: str, left: int, right: int) -> list[
 
 
 def _rounder(graph: onnx.GraphProto, node: onnx.NodeProto) -> onnx.NodeProto | None:
-    """The QuantizeLinear that alone takes a convolution's result."""
+    """The QuantizeLinear that alone takes a convolution's result, clipped or not."""
     users = [other for other in graph.node if node.output[0] in other.input]
-    return users[0] if len(users) == 1 and users[0].op_type == "QuantizeLinear" else None
+    if len(users) != 1:
+        return None
+    user = users[0]
+    if user.op_type in ("Clip", "Relu"):
+        return _rounder(graph, user)
+    return user if user.op_type == "QuantizeLinear" else None
 
 
 def _widen(graph: onnx.GraphProto, node: onnx.NodeProto) -> None:

@@ -6,6 +6,8 @@ from collections.abc import Callable
 from typing import Any
 
 import numpy as np
+import onnx
+import onnxruntime as ort
 import pytest
 
 from subpixel.bundle import Bundle
@@ -18,6 +20,8 @@ from subpixel.export.targets import target
 from subpixel.quantize.calibration import Calibration
 from subpixel.quantize.driver import Options, add_int8
 from subpixel.quantize.grid import Grid
+from subpixel.quantize.kernels import laid_out
+from subpixel.quantize.qdq import quantised_graph, with_byte_edges
 from subpixel.quantize.targets import Material, quantiser
 from subpixel.quantize.tuning import plan_for
 from subpixel.spec import LR, SR
@@ -68,6 +72,26 @@ def test_the_int8_net_stays_within_a_level_or_two_of_the_float_net(
     off = np.abs(found.astype(int) - wanted.astype(int))
     assert off.mean() < 0.6
     assert np.quantile(off, 0.999) <= 2
+
+
+def test_every_convolution_gets_a_shape_that_onnxruntime_s_fast_kernels_take_and_the_same_bytes(
+    bundle: Bundle, used: Calibration
+) -> None:
+    """The last features are clipped before they are rounded; the widened layers' cuts stand behind the shuffle."""
+    material = Material(bundle, used)
+    (scheme,) = {recipe.scheme for recipe in quantiser("onnxruntime").recipes[:1]}
+    plan = plan_for(material.graph, used, scheme, "nearest", lambda layer: None)
+    before = with_byte_edges(quantised_graph(material.graph, plan, integer_bias=True))
+    after = laid_out(before)
+    graph = onnx.load_model_from_string(after).graph
+    assert not [node.name for node in graph.node if node.op_type == "DepthToSpace"]
+    levels = {tensor.name: tensor.dims for tensor in graph.initializer if tensor.name.endswith("/levels")}
+    convolutions = {name: dims[0] for name, dims in levels.items() if len(dims) == 4}
+    assert convolutions
+    assert {count % 16 for count in convolutions.values()} == {0}, convolutions
+    frame = used.frames[0].reshape(1, 1, *used.frames[0].shape[-2:])
+    found, wanted = (ort.InferenceSession(model).run(None, {LR: frame})[0] for model in (after, before))
+    np.testing.assert_array_equal(found, wanted)
 
 
 def run(bundle: Bundle, engine: str, id: str, frame: Any) -> Any:
