@@ -49,7 +49,7 @@ SHAPES = tuple(Shape(*sizes) for sizes in (
 ))  # fmt: skip
 HOUSE = ("espcn-x3", "srcnn-x3", "vdsr-x3")
 ROUNDS, RUNS = 8, 3
-RECIPE = Recipe(steps=2000, batch=8, patch_px=48, lr=2e-3, precision="fp32")
+RECIPE = Recipe(steps=2000, batch=8, patch_px=48, lr=2e-3, precision="fp32", criterion="charbonnier")
 ROOT = Path(__file__).parents[1]
 RUNS_FOLDER, RECORD = ROOT / "runs" / "edge-search", ROOT / "docs" / "edge-search.json"
 

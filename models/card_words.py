@@ -24,7 +24,6 @@ LOSSES = {
     "enhancenet-pat": "of pixels, perceptual (features of EfficientNet-Lite0, ImageNet), of texture (Gram matrices of "
     "such features) and adversarial, in the proportions of `models/adversarial.py` or of the command's --loss",
     "srpgan-pre": "Charbonnier's of RGB",
-    **dict.fromkeys(("edge-fast", "edge", "edge-best"), "Charbonnier's of luma"),
     "srpgan": "Charbonnier's of RGB, perceptual (features of its own discriminator) and adversarial, in the "
     "proportions of `models/adversarial.py` or of the command's --loss",
 }

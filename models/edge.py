@@ -22,7 +22,6 @@ from torch import nn
 from subpixel.models.architecture import Architecture
 from subpixel.models.bicubic import symmetric_pad
 from subpixel.models.initialise import fit_relu_layers
-from subpixel.models.training import pixel_loss
 from subpixel.quality.resize import upscale
 
 BLOCK = 2  # LR pixels a side of a position
@@ -98,10 +97,6 @@ class Edge(nn.Module):
             return self.forward(luma)[:, :, : height * self.scale, : width * self.scale]
         result: torch.Tensor = self.shuffle(self.trunk(luma))
         return result
-
-    def training_loss(self, lr: torch.Tensor, hr: torch.Tensor, weight: torch.Tensor) -> torch.Tensor:
-        """Charbonnier's: the mean of ``sqrt(error^2 + 1e-6)``, weighted."""
-        return pixel_loss(self.forward(lr).float() - hr, weight, "charbonnier")
 
 
 @cache
