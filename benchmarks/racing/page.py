@@ -8,7 +8,7 @@ from typing import Any
 
 from racing.goals import goals, ratio_goals
 from racing.machine import line
-from racing.record import Record, Row, row_from
+from racing.record import RECORD, Record, Row, row_from
 
 HEAD = """\
 <!-- Written by the scripts in benchmarks/. Don't edit: the next run writes it again. -->
@@ -24,6 +24,8 @@ figures with runs that other processes disturbed: they took more than 3 % of the
     python benchmarks/video.py            # this table
     python benchmarks/startup.py; python benchmarks/shares.py; python benchmarks/scaling.py; python benchmarks/live.py
 """
+README = RECORD.parents[1] / "README.md"
+BEGIN, END = "<!-- written by benchmarks/ from docs/performance.json -->", "<!-- end of what benchmarks/ wrote -->"
 RACE, SCALING, LIVE = "performance.webp", "performance-scaling.webp", "performance-live.webp"
 
 
@@ -33,6 +35,17 @@ def render(record: Record) -> None:
 
     draw(record.sections, record.file.parent)
     record.file.with_suffix(".md").write_text(page(record.sections))
+    if record.file == RECORD:
+        README.write_text(with_goal_table(README.read_text(), record.sections))
+
+
+def with_goal_table(text: str, sections: Mapping[str, Any]) -> str:
+    """A text whose table between the marks is ``goal_table``'s now."""
+    before, begin, rest = text.partition(BEGIN)
+    _, end, after = rest.partition(END)
+    if not end:
+        raise ValueError(f"no {BEGIN} ... {END} in it")
+    return "\n".join([before + begin, *goal_table(sections), end + after])
 
 
 def page(sections: Mapping[str, Any]) -> str:
