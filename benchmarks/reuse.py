@@ -15,7 +15,7 @@ import json
 import platform
 import textwrap
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import asdict, dataclass
 from itertools import islice
 from pathlib import Path
@@ -25,18 +25,25 @@ import av
 import click
 import numpy as np
 import onnxruntime as ort
+from av.codec.context import Flags2
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
 import subpixel
+from subpixel.media.vectors import Vectors
 from subpixel.models.evalsets import as_u8, clip_lumas, data_folder, degraded, set_folder
+from subpixel.moves import Shift
 from subpixel.quality.metrics import psnr_db
 from subpixel.quality.resize import crop_to_multiple, downscale
 from subpixel.reuse import DEFAULT_LEVELS, Reusing
 from subpixel.tune import cpu_model
 
 SCALE, MODEL, ENGINE = 3, "espcn-x3", "onnxruntime"
-SETTINGS = ((0.0, False), (1.0, False), (2.0, False), (4.0, False), (0.0, True), (2.0, True))
+SETTINGS = (
+    (0.0, False, False), (1.0, False, False), (2.0, False, False), (4.0, False, False),
+    (0.0, True, False), (2.0, True, False),
+)  # fmt: skip
+HINTED = ((0.0, True, True), (2.0, True, True))  # of clips that were coded
 CAMERA = (
     "sample/street_640x360.mp4", "train/video/sam2_02_cups.mp4", "train/video/sam2_05_default_juggle.mp4",
     "train/video/sof-vsr_ntia_Aspen_960x540.mp4", "train/video/intel_bottle-detection_640x360.mp4",
@@ -49,22 +56,32 @@ METHOD = """
 {model} by {engine} fp32, one thread; {on}. Clips reduced three times by bicubic and rounded to 8 bit (*reduced*), the
 same coded by x264 crf 23 (*compressed*), and text typed and scrolled on a screen. *Lost*: dB of Y against the original,
 less than whole frames reach (of screens: than 100 dB against whole frames); *saved*: of the CPU time, comparing too;
-up to five per cent of it are noise. *Motion*: content that moved by whole pixels is looked for too. 8-bit frames have
-no half levels: a tolerance below 1 is 0. A cell may differ by an eighth of the tolerance on average.
+up to five per cent of it are noise. *Motion*: content that moved by whole pixels is looked for too; *vectors*: also
+where the decoder of a coded clip says. 8-bit frames have no half levels: a tolerance below 1 is 0. A cell may differ by
+an eighth of the tolerance on average.
 """
 
 Luma = NDArray[np.uint8]
-Setting = tuple[float, bool]
+Setting = tuple[float, bool, bool]
 
 
 @dataclass(frozen=True)
 class Clip:
-    """``frames``: LR, 8 bit; ``truth``: their originals in [0, 1], none for what was never larger."""
+    """``frames``: LR, 8 bit; ``truth``: their originals in [0, 1], none for what was never larger.
+
+    ``hints``: the shifts that each frame's decoder gives, for what was coded.
+    """
 
     name: str
     group: str
     frames: list[Luma]
     truth: list[NDArray[np.float32]] | None
+    hints: list[Sequence[Shift]] | None = None
+
+    @property
+    def settings(self) -> tuple[Setting, ...]:
+        """What is measured of it."""
+        return SETTINGS if self.hints is None else (*SETTINGS, *HINTED)
 
 
 @dataclass(frozen=True)
@@ -85,6 +102,7 @@ class Run:
     whole_cpu_ms: float
     cpu_ms: float
     reused: float
+    vectors: bool = False
 
     @property
     def saved(self) -> float:
@@ -107,7 +125,7 @@ def measure(frames: int) -> None:
             runs += measured(model, clip)
             print(
                 f"{clip.group} {clip.name}: "
-                + ", ".join(f"{r.lost_db:.3f} dB {r.saved:.0%}" for r in runs[-len(SETTINGS) :]),
+                + ", ".join(f"{r.lost_db:.3f} dB {r.saved:.0%}" for r in runs[-len(clip.settings) :]),
                 flush=True,
             )
     machine = {"cpu": cpu_model(), "onnxruntime": ort.__version__, "python": platform.python_version()}
@@ -133,12 +151,15 @@ def clips(count: int) -> Iterator[Clip]:
     yield Clip("typing", "screen", list(islice(screen(), count)), None)
     page = next(screen(360 + 4 * count))
     yield Clip("scrolling", "screen", [page[4 * at : 4 * at + 360] for at in range(count)], None)
+    frames, hints = coded(list(panes(count)))
+    yield Clip("two pages, coded", "screen", frames, None, hints)
 
 
 def both(name: str, frames: list[Luma], truth: list[NDArray[np.float32]]) -> Iterator[Clip]:
     """As reduced, and as a coder leaves it."""
     yield Clip(name, "reduced", frames, truth)
-    yield Clip(name, "compressed", coded(frames), truth)
+    decoded, hints = coded(frames)
+    yield Clip(name, "compressed", decoded, truth, hints)
 
 
 def lumas(path: Path, count: int) -> Iterator[Luma]:
@@ -154,16 +175,19 @@ def luma_of(frame: Any) -> Luma:
     return rows.copy()
 
 
-def coded(frames: list[Luma]) -> list[Luma]:
-    """Through x264 and back, in memory; one more row or column where a side is odd."""
+def coded(frames: list[Luma]) -> tuple[list[Luma], list[Sequence[Shift]]]:
+    """Through x264 and back, in memory, and what vectors say; one more row or column where a side is odd."""
     height, width = frames[0].shape
     coder, decoder = av.CodecContext.create("libx264", "w"), av.CodecContext.create("h264", "r")
+    decoder.flags2 |= Flags2.export_mvs
     coder.width, coder.height, coder.pix_fmt, coder.framerate = width + width % 2, height + height % 2, "yuv420p", 25
     coder.time_base, coder.options = coder.framerate**-1, CODER
     packets = [packet for at, frame in enumerate(frames) for packet in coder.encode(as_video(frame, at, coder))]
     packets += coder.encode(None)
     decoded = [frame for packet in packets for frame in decoder.decode(packet)] + decoder.decode(None)
-    return [np.ascontiguousarray(luma_of(frame)[:height, :width]) for frame in decoded]
+    vectors = Vectors()
+    hints = [vectors.hints(frame)() for frame in decoded]
+    return [np.ascontiguousarray(luma_of(frame)[:height, :width]) for frame in decoded], hints
 
 
 def as_video(luma: Luma, at: int, coder: Any) -> Any:
@@ -191,6 +215,21 @@ def screen(height: int = 360, width: int = 640) -> Iterator[Luma]:
         yield shown
 
 
+def panes(count: int, height: int = 360, width: int = 640) -> Iterator[Luma]:
+    """Two pages of grey marks beside each other, one scrolling up and one down."""
+    rng = np.random.default_rng(0)
+    pages = []
+    for _ in range(2):
+        page = np.full((height + 10 * count, width // 2), 235, np.uint8)
+        for top in range(0, len(page), 12):
+            for left in range(2, width // 2 - 8, 9):
+                page[top : top + rng.integers(3, 10), left : left + rng.integers(2, 8)] = rng.integers(16, 200)
+        pages.append(page)
+    for at in range(count):
+        up, down = 4 * at, 6 * (count - at)
+        yield np.hstack([pages[0][up : up + height], pages[1][down : down + height]])
+
+
 @dataclass
 class Tally:
     """What adds up over a clip's frames."""
@@ -201,9 +240,9 @@ class Tally:
 
 def measured(model: subpixel.Model, clip: Clip) -> list[Run]:
     """All settings and the whole frames in turns, frame by frame."""
-    ways: dict[Setting | None, Callable[[Luma], Luma]] = {None: model.upscale_luma}
-    keepers = {setting: Reusing(model, *setting, time.process_time) for setting in SETTINGS}
-    ways |= {setting: keeper.upscale_luma for setting, keeper in keepers.items()}
+    ways: dict[Setting | None, Callable[[Luma, int], Luma]] = {None: lambda frame, _: model.upscale_luma(frame)}
+    keepers = {setting: Reusing(model, *setting[:2], time.process_time) for setting in clip.settings}
+    ways |= {setting: way_of(keeper, clip.hints if setting[2] else None) for setting, keeper in keepers.items()}
     tallies = {way: Tally(0.0, []) for way in ways}
     for _ in range(2):
         model.upscale_luma(clip.frames[0])
@@ -211,21 +250,26 @@ def measured(model: subpixel.Model, clip: Clip) -> list[Run]:
         whole: Luma | None = None
         for way, enlarge in ways.items():
             started = time.process_time()
-            larger = enlarge(frame)
+            larger = enlarge(frame, at)
             tallies[way].cpu_s += time.process_time() - started
             whole = larger if whole is None else whole
             truth = clip.truth[at] if clip.truth else whole / np.float32(255)
             tallies[way].db.append(min(psnr_db(larger / np.float32(255), truth, SCALE), 100.0))
     plain = tallies[None]
-    return [run_of(clip, setting, tallies[setting], plain, keepers[setting].reused.share) for setting in SETTINGS]
+    return [run_of(clip, setting, tallies[setting], plain, keepers[setting].reused.share) for setting in clip.settings]
+
+
+def way_of(keeper: Reusing, hints: list[Sequence[Shift]] | None) -> Callable[[Luma, int], Luma]:
+    """A frame of that number, with what is known of it."""
+    return lambda frame, at: keeper.upscale_luma(frame, lambda: hints[at] if hints else ())
 
 
 def run_of(clip: Clip, setting: Setting, tally: Tally, plain: Tally, reused: float) -> Run:
     """One row."""
     count, lost = len(clip.frames), np.array(plain.db) - np.array(tally.db)
     return Run(
-        clip.name, clip.group, *setting, count, float(np.mean(plain.db)), float(lost.mean()), float(lost.max()),
-        1000 * plain.cpu_s / count, 1000 * tally.cpu_s / count, reused,
+        clip.name, clip.group, *setting[:2], count, float(np.mean(plain.db)), float(lost.mean()), float(lost.max()),
+        1000 * plain.cpu_s / count, 1000 * tally.cpu_s / count, reused, setting[2],
     )  # fmt: skip
 
 
@@ -260,26 +304,27 @@ def page(record: dict[str, Any], runs: list[Run]) -> Iterator[str]:
     yield "| group | tolerance, levels | mean lost, dB | clip that lost most, dB | worst frame, dB | saved | reused |"
     yield "|---|---|---|---|---|---|---|"
     for group in dict.fromkeys(run.group for run in runs):
-        for setting in SETTINGS:
+        for setting in dict.fromkeys(setting_of(run) for run in runs if run.group == group):
             yield summary(group, setting, [run for run in runs if (run.group, *setting_of(run)) == (group, *setting)])
-    settings = " | ".join(named(setting) for setting in SETTINGS)
+    settings = list(dict.fromkeys(setting_of(run) for run in runs))
     yield from ("", "## Every clip", "", "dB lost and time saved with each tolerance.", "")
-    yield f"| clip | group | frames | whole, ms | whole, dB | {settings} |"
-    yield "|---" * (5 + len(SETTINGS)) + "|"
+    yield f"| clip | group | frames | whole, ms | whole, dB | {' | '.join(map(named, settings))} |"
+    yield "|---" * (5 + len(settings)) + "|"
     for key in dict.fromkeys((run.clip, run.group) for run in runs):
-        own = [run for run in runs if (run.clip, run.group) == key]
-        cells = " | ".join(f"{run.lost_db:.3f} dB, {run.saved:.0%}" for run in own)
-        yield f"| {key[0]} | {key[1]} | {own[0].frames} | {own[0].whole_cpu_ms:.1f} | {own[0].whole_db:.2f} | {cells} |"
+        own = {setting_of(run): run for run in runs if (run.clip, run.group) == key}
+        cells = " | ".join(f"{own[s].lost_db:.3f} dB, {own[s].saved:.0%}" if s in own else "" for s in settings)
+        one = next(iter(own.values()))
+        yield f"| {key[0]} | {key[1]} | {one.frames} | {one.whole_cpu_ms:.1f} | {one.whole_db:.2f} | {cells} |"
 
 
 def setting_of(run: Run) -> Setting:
-    """The tolerance, and whether motion was looked for."""
-    return run.tolerance, run.motion
+    """The tolerance, whether motion was looked for, and whether by vectors too."""
+    return run.tolerance, run.motion, run.vectors
 
 
 def named(setting: Setting) -> str:
     """``2, motion``."""
-    return f"{setting[0]:g}{', motion' if setting[1] else ''}"
+    return f"{setting[0]:g}{', motion' if setting[1] else ''}{' and vectors' if setting[2] else ''}"
 
 
 def summary(group: str, setting: Setting, runs: Iterable[Run]) -> str:

@@ -81,4 +81,6 @@ class Changes:
 
 def overlap(length: int, shift: int) -> tuple[slice, slice]:
     """Along one axis: the places whose source is inside, and their sources."""
-    return slice(max(-shift, 0), min(length - shift, length)), slice(max(shift, 0), min(length + shift, length))
+    inside = max(length - abs(shift), 0)
+    here, there = max(-shift, 0), max(shift, 0)
+    return slice(here, here + inside), slice(there, there + inside)

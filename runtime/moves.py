@@ -5,8 +5,9 @@ A shift ``(down, across)`` says: the pixel at ``(y, x)`` is the one that was at 
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from typing import TypeAlias
 
 import numpy as np
 from numpy.lib.stride_tricks import sliding_window_view
@@ -21,8 +22,17 @@ REACH_PX = 48  # looked at in each direction
 PROFILE_STEP = 4  # every fourth pixel of a row or column says enough of its mean
 LEAST_PX = 32  # of a box that is worth a look
 MOST_PAUSE = 31
+MOST_MOVES = 3  # of one frame, each by a shift of its own
+LEAST_SHARE = 0.1  # of what changed: worth one more
 
-Shift = tuple[int, int]
+Shift: TypeAlias = tuple[int, int]
+Hints: TypeAlias = Callable[[], Sequence[Shift]]
+"""Shifts that are worth a look, the likeliest first. Called only where they are looked for."""
+
+
+def no_hints() -> Sequence[Shift]:
+    """Nothing is known."""
+    return ()
 
 
 class Search:
@@ -33,7 +43,7 @@ class Search:
 
     def __init__(self, multiple: int) -> None:
         self._multiple = multiple
-        self._last: Shift | None = None
+        self._last: Sequence[Shift] = ()
         self._patience = Patience(MOST_PAUSE)
 
     @property
@@ -41,20 +51,20 @@ class Search:
         """Whether to look this time; counts."""
         return self._patience.is_due
 
-    def likely(self, plane: Array, reference: Array, box: Rectangle) -> list[Shift]:
-        """Few shifts by which the content of the box may have moved: of its rows, its columns, both, the last one."""
+    def likely(self, plane: Array, reference: Array, box: Rectangle, hints: Hints = no_hints) -> list[Shift]:
+        """Few shifts by which the box's content may have moved: the last ones, hints, its rows', its columns', both."""
         if min(box.bottom - box.top, box.right - box.left) < LEAST_PX:
             return []
         new, old = plane[box.slices], reference[box.slices]
         down = best_shift(_means(new[:, ::PROFILE_STEP], 1), _means(old[:, ::PROFILE_STEP], 1))
         across = best_shift(_means(new[::PROFILE_STEP], 0), _means(old[::PROFILE_STEP], 0))
-        found = [*([self._last] if self._last else []), (down, 0), (0, across), (down, across)]
+        found = [*self._last, *hints(), (down, 0), (0, across), (down, across)]
         return [s for s in dict.fromkeys(found) if s != (0, 0) and not any(part % self._multiple for part in s)]
 
-    def tell(self, helped: Shift | None) -> None:
-        """The shift that helped; ``None``: none did, and the pause before the next search doubles."""
+    def tell(self, helped: Sequence[Shift]) -> None:
+        """The shifts that helped; if none did, the pause before the next search doubles."""
         self._last = helped
-        self._patience.tell(helped is not None)
+        self._patience.tell(bool(helped))
 
 
 def best_shift(new: NDArray[np.float32], old: NDArray[np.float32]) -> int:
@@ -70,30 +80,80 @@ def _means(pixels: Array, axis: int) -> NDArray[np.float32]:
     return result
 
 
+def best_shifts(matching: Mapping[Shift, Cells], changed: Cells) -> list[Shift]:
+    """The shifts that hold for most of what changed, each for cells that those before it don't hold for.
+
+    ``matching``: cells of the frame that the basis has at the shifted place.
+    """
+    open_cells, found = changed, list[Shift]()
+    while len(found) < min(MOST_MOVES, len(matching)):
+        gains = {shift: int(np.count_nonzero(cells & open_cells)) for shift, cells in matching.items()}
+        best = max(gains, key=lambda shift: gains[shift])
+        if gains[best] < max(LEAST_SHARE * int(changed.sum()), 1):
+            break
+        found.append(best)
+        open_cells = open_cells & ~matching[best]
+    return found
+
+
+@dataclass(frozen=True)
+class Match:
+    """A shift and where it holds.
+
+    ``matching``: cells of the frame that the basis has at the shifted place, as far as the tolerance goes; ``equal``:
+    those it has to the bit; ``alike``: cells of the basis that equal what it has there.
+    """
+
+    shift: Shift
+    matching: Cells
+    equal: Cells
+    alike: Cells
+
+
 @dataclass(frozen=True)
 class Move:
-    """One shift and where it holds. ``basis``: cells that are taken from elsewhere; ``results``: whose results are.
-
-    ``left``: the cells that have to be computed. The results of ``results`` are the net's: all that they depend on is
-    moved with them, or is the same at both places. All other cells but those left depend on nothing that changed.
-    """
+    """One shift and what it gives. ``basis``: cells that are taken from elsewhere; ``results``: whose results are."""
 
     shift: Shift
     basis: Cells
     results: Cells
+
+
+@dataclass(frozen=True)
+class Moves:
+    """All that is moved in a frame, every cell once; all of it is read before any is written.
+
+    ``left``: the cells that have to be computed. The results that are moved are the net's: all that they depend on is
+    moved with them, or is the same at both places. All other cells but those left depend on nothing that changed.
+    """
+
+    each: tuple[Move, ...]
     left: Cells
 
+    @property
+    def shifts(self) -> list[Shift]:
+        """One for each move."""
+        return [move.shift for move in self.each]
 
-def move_of(shift: Shift, changed: Cells, matching: Cells, alike: Cells, ring: int) -> Move:
-    """What a shift gives.
 
-    ``matching``: cells of the frame that the basis has at the shifted place; ``alike``: cells of the basis that equal
-    what it has there; ``ring``: cells by which the net's reach goes beyond a cell.
+def moves_of(matches: Sequence[Match], changed: Cells, ring: int) -> Moves:
+    """What shifts give; a cell for which several hold is moved by the first of them.
+
+    ``ring``: cells by which the net's reach goes beyond a cell.
     """
-    basis = changed & matching
-    touched = widened(basis, ring)
-    calm = steady(np.where(changed, matching, alike), shift, ring)
-    return Move(shift, basis, touched & calm, (changed & ~matching) | (touched & ~calm))
+    taken, exact = np.zeros_like(changed), np.zeros_like(changed)
+    shares = []
+    for match in matches:
+        shares.append(changed & match.matching & ~taken)
+        taken, exact = taken | shares[-1], exact | (shares[-1] & match.equal)
+    touched, done = widened(taken, ring), np.zeros_like(changed)
+    moves = []
+    for match, share in zip(matches, shares, strict=True):
+        as_if_moved = share | (exact & match.equal)  # what another shift brought is what this one would have
+        results = touched & ~done & steady(np.where(changed, as_if_moved, match.alike), match.shift, ring)
+        moves.append(Move(match.shift, share, results))
+        done |= results
+    return Moves(tuple(moves), (changed & ~taken) | (touched & ~done))
 
 
 def steady(cells: Cells, shift: Shift, ring: int) -> Cells:

@@ -10,7 +10,8 @@ from numpy.typing import NDArray
 
 from subpixel.changes import Cells
 
-MOST_CUTS = 4  # of a box and its parts, one after the other
+MOST_CUTS = 4  # of a box and its parts, one after the other, around one hole
+CUTS_A_HOLE = 3
 LEAST_STEP = 0.4  # of the share of marked cells from row to row: less is no shape, only scattered
 FULL = 0.75  # of a box marked: hardly anything to be gained by cutting it
 
@@ -60,10 +61,13 @@ Cost = Callable[[Places, Places], NDArray[np.float64]]
 """Of rectangles of so many rows and columns of cells; any unit."""
 
 
-def cover(cells: Cells, cost: Cost) -> list[Rectangle]:
-    """Rectangles, in cells, that hold every marked cell; they don't overlap. None for an empty grid."""
+def cover(cells: Cells, cost: Cost, holes: int = 1) -> list[Rectangle]:
+    """Rectangles, in cells, that hold every marked cell; they don't overlap. None for an empty grid.
+
+    ``holes``: how many large ones the marked cells may surround.
+    """
     box = _tight(cells, Rectangle(0, cells.shape[0], 0, cells.shape[1]))
-    return _cheapest(cells, box, cost, MOST_CUTS)[1] if box else []
+    return _cheapest(cells, box, cost, MOST_CUTS + CUTS_A_HOLE * (holes - 1))[1] if box else []
 
 
 def _cheapest(cells: Cells, box: Rectangle, cost: Cost, cuts: int) -> tuple[float, list[Rectangle]]:

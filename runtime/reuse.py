@@ -19,7 +19,7 @@ from subpixel.call_costs import CallCosts, Patience
 from subpixel.changes import CELL_PX, Cells, Changes
 from subpixel.errors import BadInputError
 from subpixel.model import Model
-from subpixel.moves import Move, Search, Shift, move_of, runs
+from subpixel.moves import Hints, Match, Move, Moves, Search, Shift, best_shifts, moves_of, no_hints, runs
 from subpixel.rectangles import Places, Rectangle, cover
 from subpixel.spec import Array, ModelSpec
 
@@ -104,13 +104,16 @@ class Reusing:
         """Forget the last frame: the next one is computed as a whole."""
         self._kept = None
 
-    def upscale_luma(self, luma: Array) -> Array:
-        """As ``Model.upscale_luma``; the result is valid until the next call, and not to be written into."""
+    def upscale_luma(self, luma: Array, hints: Hints = no_hints) -> Array:
+        """As ``Model.upscale_luma``; the result is valid until the next call, and not to be written into.
+
+        ``hints``: shifts by which content may have moved since the last frame; pixels decide.
+        """
         kept = self._kept
         if kept is None or not kept.fits(luma):
             kept = self._kept = _Kept(self._model, luma, self._tolerance, self._motion)
         started = self._clock()
-        plan = kept.plan_for(luma)
+        plan = kept.plan_for(luma, hints)
         if plan is None:
             kept.run_whole(luma)
         else:
@@ -132,7 +135,7 @@ def check_tolerance(levels: float) -> None:
 class Plan:
     """How a frame is made of the last one: what is moved, then what is computed again; nothing for a duplicate."""
 
-    move: Move | None
+    moves: tuple[Move, ...]
     parts: tuple[Part, ...]
 
     @property
@@ -163,7 +166,7 @@ class _Kept:
         """Whether the frame can be compared with the basis."""
         return luma.shape == self.basis.shape and luma.dtype == self.basis.dtype
 
-    def plan_for(self, luma: Array) -> Plan | None:
+    def plan_for(self, luma: Array, hints: Hints) -> Plan | None:
         """``None``: the whole frame, which is cheaper."""
         if not self.result.size:
             return None
@@ -172,34 +175,37 @@ class _Kept:
             return NOTHING
         if not self._patience.is_due:
             return None
-        plan = self._plan(luma, changed)
+        plan = self._plan(luma, changed, hints)
         self._patience.tell(plan is not None)
         return plan
 
-    def _plan(self, luma: Array, changed: Cells) -> Plan | None:
+    def _plan(self, luma: Array, changed: Cells, hints: Hints) -> Plan | None:
         """Where to look again; ``None`` when the whole frame is cheaper."""
-        move = self._move(luma, changed)
-        left = changed if move is None else move.left
+        moves = self._moves(luma, changed, hints)
+        left = changed if moves is None else moves.left
         if self._is_dearer(left):
             return None
-        plan = Plan(move, tuple(self._part(box.times(self._cell)) for box in cover(left, self._cost)))
+        each = moves.each if moves else ()
+        boxes = cover(left, self._cost, max(len(each), 1))
+        plan = Plan(each, tuple(self._part(box.times(self._cell)) for box in boxes))
         return plan if self._pays(plan) else None
 
-    def _move(self, luma: Array, changed: Cells) -> Move | None:
-        """The shift that leaves least to compute, if one leaves much less than there was."""
+    def _moves(self, luma: Array, changed: Cells, hints: Hints) -> Moves | None:
+        """The shifts that leave least to compute, if they leave much less than there was."""
         search, before = self._search, int(changed.sum())
         if search is None or before < LEAST_MOVED * changed.size or not search.is_due:
             return None
-        moves = [self._move_by(shift, luma, changed) for shift in search.likely(luma, self.basis, self._box(changed))]
-        best = min(moves, key=lambda move: int(move.left.sum()), default=None)
-        helps = best is not None and int(best.left.sum()) <= MOST_LEFT * before
-        search.tell(best.shift if best and helps else None)
-        return best if helps else None
+        likely = search.likely(luma, self.basis, self._box(changed), hints)
+        matching = {shift: ~self._changes.between(luma, self.basis, shift) for shift in likely}
+        matches = [self._match(shift, matching[shift], luma) for shift in best_shifts(matching, changed)]
+        moves = moves_of(matches, changed, -(-self._halo // self._cell))
+        helps = bool(matches) and int(moves.left.sum()) <= MOST_LEFT * before
+        search.tell(moves.shifts if helps else ())
+        return moves if helps else None
 
-    def _move_by(self, shift: Shift, luma: Array, changed: Cells) -> Move:
-        matching = ~self._changes.between(luma, self.basis, shift)
-        alike = ~self._exact.between(self.basis, self.basis, shift)
-        return move_of(shift, changed, matching, alike, -(-self._halo // self._cell))
+    def _match(self, shift: Shift, matching: Cells, luma: Array) -> Match:
+        equal, alike = (~self._exact.between(plane, self.basis, shift) for plane in (luma, self.basis))
+        return Match(shift, matching, equal, alike)
 
     def _box(self, cells: Cells) -> Rectangle:
         """Around the marked cells, in pixels."""
@@ -218,8 +224,8 @@ class _Kept:
 
     def run(self, plan: Plan, luma: Array) -> None:
         """First the basis, everywhere, for the parts look at it across their borders."""
-        if plan.move:
-            self._take_over(plan.move)
+        if plan.moves:
+            self._take_over(plan.moves)
         for part in plan.parts:
             self.basis[part.fresh.slices] = luma[part.fresh.slices]
         scale = self._model.scale
@@ -227,15 +233,20 @@ class _Kept:
             larger = self._model.upscale_planes(self.basis[part.read.slices][None])[0]
             self.result[part.kept.times(scale).slices] = larger[part.kept.within(part.read).times(scale).slices]
 
-    def _take_over(self, move: Move) -> None:
+    def _take_over(self, moves: tuple[Move, ...]) -> None:
         """What moved, from its old place to its new one."""
         scale = self._model.scale
-        for array, cells, factor in ((self.basis, move.basis, 1), (self.result, move.results, scale)):
-            old = array.copy()
-            down, across = (factor * by for by in move.shift)
-            for box in runs(cells):
-                to = self._inside(box.times(self._cell)).times(factor)
-                array[to.slices] = old[to.top + down : to.bottom + down, to.left + across : to.right + across]
+        basis, result = self.basis.copy(), self.result.copy()
+        for move in moves:
+            self._copy(basis, self.basis, move.basis, move.shift, 1)
+            self._copy(result, self.result, move.results, move.shift, scale)
+
+    def _copy(self, old: Array, new: Array, cells: Cells, shift: Shift, factor: int) -> None:
+        """The marked cells, from so much further down and right; ``factor``: pixels for one of the basis."""
+        down, across = (factor * by for by in shift)
+        for box in runs(cells):
+            to = self._inside(box.times(self._cell)).times(factor)
+            new[to.slices] = old[to.top + down : to.bottom + down, to.left + across : to.right + across]
 
     def learn(self, plan: Plan | None, ms: float) -> None:
         """What it cost; a size that a library meets for the first time tells nothing, for it may compile for it."""
@@ -292,7 +303,7 @@ class _Kept:
         return result
 
 
-NOTHING = Plan(None, ())
+NOTHING = Plan((), ())
 
 
 def _size(rectangle: Rectangle) -> tuple[int, int]:

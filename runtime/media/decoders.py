@@ -8,7 +8,7 @@ from typing import Any, Protocol
 import av.codec
 from av.codec import Codec
 from av.codec.codec import UnknownCodecError
-from av.codec.context import CodecContext
+from av.codec.context import CodecContext, Flags2
 from av.packet import Packet
 from av.video.codeccontext import VideoCodecContext
 from av.video.frame import VideoFrame
@@ -24,20 +24,30 @@ class Decoder(Protocol):
     def decode(self, packet: Packet[VideoStream] | None = None) -> list[VideoFrame]: ...
 
 
-def decoder_for(stream: VideoStream, name: str | None, threads: int = 0) -> Decoder:
-    """The stream's own, or the one called ``name``. Raises ``BadInputError`` where there is none that can be used."""
+def decoder_for(stream: VideoStream, name: str | None, threads: int = 0, vectors: bool = False) -> Decoder:
+    """The stream's own, or the one called ``name``. Raises ``BadInputError`` where there is none that can be used.
+
+    ``vectors``: its frames shall have their motion vectors, where it can give them and isn't open yet.
+    """
     if name is None:
         if not stream.codec_context.is_open:  # a feed's is, since its first frame was looked at
             stream.thread_type, stream.thread_count = "AUTO", threads
+            _export(stream.codec_context, vectors)
         return stream
     _refuse_unfit(name, stream)
     context: Any = CodecContext.create(name, "r")
     assert isinstance(context, VideoCodecContext)
     context.extradata = stream.codec_context.extradata
     context.thread_type, context.thread_count = "AUTO", threads
+    _export(context, vectors)
     with ffmpeg_faults(BadInputError, f"--decoder {name}: FFmpeg knows it, but it can't be opened here"):
         context.open()
     return context
+
+
+def _export(context: VideoCodecContext, vectors: bool) -> None:
+    if vectors:
+        context.flags2 |= Flags2.export_mvs
 
 
 def _refuse_unfit(name: str, stream: VideoStream) -> None:

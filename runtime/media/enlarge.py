@@ -32,7 +32,9 @@ from subpixel.media.pixels import (
 from subpixel.media.resample import Axis, resample
 from subpixel.media.scaling import Scaler, Shape
 from subpixel.media.siting import OFFSETS
+from subpixel.media.vectors import Vectors
 from subpixel.model import Model
+from subpixel.moves import Hints, no_hints
 from subpixel.reuse import Reused, Reusing
 from subpixel.spec import Array
 
@@ -44,11 +46,12 @@ HEADROOM = 1.1  # luma beyond white, kept while it is resized in 16 bits
 class Prepared:
     """A frame in its planar working format, and the same enlarged by bicubic; both own their memory.
 
-    The base's luma is not set where only chroma was asked for.
+    The base's luma is not set where only chroma was asked for. ``hints``: how its content may have moved.
     """
 
     lr: VideoFrame
     base: VideoFrame
+    hints: Hints = no_hints
 
 
 Make: TypeAlias = Callable[[VideoFrame], VideoFrame]
@@ -57,22 +60,27 @@ Make: TypeAlias = Callable[[VideoFrame], VideoFrame]
 class Preparer:
     """Decoded frames to ``Prepared``; frames whose size or format changes mid-stream are fitted to one result.
 
-    ``chroma_only``: where the format has luma apart, no time is spent on a bicubic one.
+    ``chroma_only``: where the format has luma apart, no time is spent on a bicubic one. ``vectors``: frames have their
+    motion vectors, which become hints.
     """
 
-    def __init__(self, tags: ColourTags, siting: str, size: tuple[int, int], chroma_only: bool = False) -> None:
+    def __init__(
+        self, tags: ColourTags, siting: str, size: tuple[int, int], chroma_only: bool = False, vectors: bool = False
+    ) -> None:
+        self._vectors = Vectors() if vectors else None
         self._tags, self._siting, self._size, self._chroma_only = tags, siting, size, chroma_only
         self._makers: dict[tuple[int, int, str], tuple[Make, Make]] = {}
         self._to_rgb: dict[tuple[int, int, str], Scaler] = {}
 
-    def __call__(self, frame: VideoFrame) -> Prepared:
-        """The frame's colour tags are the stream's from here on."""
+    def __call__(self, frame: VideoFrame, as_decoded: bool = True) -> Prepared:
+        """The frame's colour tags are the stream's from here on. ``as_decoded``: no filter has been at it."""
+        hints = self._vectors.hints(frame) if self._vectors and as_decoded else no_hints
         key = frame.width, frame.height, frame.format.name
         if key not in self._makers:
             self._makers[key] = self._makers_for(*key)
         to_working, enlarge = self._makers[key]
         lr = to_working(frame)
-        return Prepared(lr, enlarge(lr))
+        return Prepared(lr, enlarge(lr), hints)
 
     def rgb(self, frame: VideoFrame) -> NDArray[np.uint8]:
         """A decoded frame as RGB ``[H, W, 3]``, at the size wanted."""
@@ -215,10 +223,16 @@ class LumaEnlarger:
         """The finished frame. May be called by as many threads as the model takes at once."""
         lr, base = prepared.lr, prepared.base
         if not self._takes_result(lr, base):
-            return self.finished(prepared, self._model.upscale_luma(self.lr_luma(lr)))
+            return self.finished(prepared, self._enlarged(prepared))
         assert isinstance(self._model, Model)
         self._model.upscale_luma(plane_of(lr, 0), plane_of(base, 0))
         return base
+
+    def _enlarged(self, prepared: Prepared) -> Array:
+        luma = self.lr_luma(prepared.lr)
+        if isinstance(self._model, Reusing):
+            return self._model.upscale_luma(luma, prepared.hints)
+        return self._model.upscale_luma(luma)
 
     def repeated(self, prepared: Prepared, earlier: VideoFrame) -> VideoFrame:
         """A frame whose luma is that of one given before, where ``can_repeat``."""

@@ -105,7 +105,7 @@ class Pipeline:
                 continue
             with self.clock.on("decode"):
                 frames = list(self.deinterlacer.push(item))
-            self._prepare(frames)
+            self._prepare(frames, item)
         self._prepare(self.deinterlacer.flush())
         self._decoded.end()
 
@@ -118,10 +118,11 @@ class Pipeline:
                 return
             yield item
 
-    def _prepare(self, frames: Iterable[VideoFrame]) -> None:
+    def _prepare(self, frames: Iterable[VideoFrame], decoded: VideoFrame | None = None) -> None:
+        """``decoded``: the one that comes from the decoder as it is, if it is among them."""
         for frame in frames:
             with self.clock.on("chroma"):
-                prepared = self.preparer(frame)
+                prepared = self.preparer(frame, frame is decoded)
             if self.pace is not None:
                 self.pace()
             self._decoded.put(prepared, self._frame_bytes)

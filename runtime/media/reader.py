@@ -63,7 +63,10 @@ class Losses:
 
 @dataclass
 class Reader:
-    """``container`` is open and at its start; ``span``: the part that is wanted; ``feed``: it is this one's."""
+    """``container`` is open and at its start; ``span``: the part that is wanted; ``feed``: it is this one's.
+
+    ``vectors``: frames shall have their motion vectors, where that costs nothing.
+    """
 
     container: InputContainer
     info: VideoInfo
@@ -71,6 +74,7 @@ class Reader:
     span: Span = WHOLE
     threads: int = 0
     feed: Feed | None = None
+    vectors: bool = False
     losses: Losses = field(default_factory=Losses)
     next_ticks: int | None = field(default=None, init=False)  # of a segment: the time of the first frame after it
     earlier: int = field(default=0, init=False)  # frames given that come before the part
@@ -79,7 +83,7 @@ class Reader:
         stream = self.container.streams[self.info.index]
         assert isinstance(stream, VideoStream)
         self._stream = stream
-        self._decoder = decoder_for(stream, self.info.decoder, self.threads)
+        self._decoder = decoder_for(stream, self.info.decoder, self.threads, self.vectors)
         self._last_pts: int | None = None
         self._earlier: deque[VideoFrame] = deque(maxlen=self.span.before)
         self._later, self._is_first = 0, True

@@ -65,7 +65,8 @@ def run_plan(plan: Plan, model: Model, progress: Progress = silent, below: Seque
     enlarger = enlarger_for(model, plan) if options.fps is None else live_enlarger((*below, model), plan, options.fps)
     with open_input(plan.source.path) as container:
         feed = plan.source.path if isinstance(plan.source.path, Feed) else None
-        reader = Reader(container, video, plan.kept, plan.span, options.threads, feed)
+        vectors = reuses(model, options)
+        reader = Reader(container, video, plan.kept, plan.span, options.threads, feed, vectors)
         expected = expected_frames(plan)
         with faults_told(plan), left_clean(writer):
             writer.open(container, plan.fates, plan.span)
@@ -74,7 +75,7 @@ def run_plan(plan: Plan, model: Model, progress: Progress = silent, below: Seque
             count, clock = Pipeline(
                 reader,
                 deinterlacer,
-                Preparer(video.tags, video.siting.name, plan.size, chroma_only=needs_chroma_only(model, options)),
+                Preparer(video.tags, video.siting.name, plan.size, needs_chroma_only(model, options), vectors),
                 enlarger,
                 writer,
                 lambda done: progress(done, expected),
@@ -95,11 +96,11 @@ def enlarger_for(model: Model, plan: Plan) -> Enlarger:
     luma = LumaEnlarger(model, video.working_format, video.tags, compare)
     if model.spec.takes_windows:
         return WindowEnlarger(model, luma)
-    reuse, streams = _reusing(model, plan.options), model.receipt.streams
-    if reuse is None:
+    streams, tolerance = model.receipt.streams, plan.options.reuse_tolerance
+    if not reuses(model, plan.options):
         return luma if streams == 1 else AbreastEnlarger(luma, streams)
-    reusing = LumaEnlarger(reuse, video.working_format, video.tags, compare)
-    return reusing if streams == 1 else TurnsEnlarger(luma, streams, reusing, plan.options.reuse_tolerance)
+    reusing = LumaEnlarger(Reusing(model, tolerance), video.working_format, video.tags, compare)
+    return reusing if streams == 1 else TurnsEnlarger(luma, streams, reusing, tolerance)
 
 
 def needs_chroma_only(model: Model, options: UpscaleOptions) -> bool:
@@ -107,13 +108,13 @@ def needs_chroma_only(model: Model, options: UpscaleOptions) -> bool:
     return model.spec.colour == "y" and options.fps is None and not options.compare
 
 
-def _reusing(model: Model, options: UpscaleOptions) -> Reusing | None:
-    """Frames at a deadline go without: a model that is fast on still frames would be late with the next change.
+def reuses(model: Model, options: UpscaleOptions) -> bool:
+    """Whether what did not change keeps its result.
 
-    So do jobs that can be taken up again: what is reused hangs on times, and every run shall give the same frames.
+    Not for frames at a deadline: a model that is fast on still frames would be late with the next change. Nor in jobs
+    that can be taken up again: what is reused hangs on times, and every run shall give the same frames.
     """
-    wanted = options.reuse and not options.resume and can_reuse(model)
-    return Reusing(model, options.reuse_tolerance) if wanted else None
+    return options.reuse and options.fps is None and not options.resume and can_reuse(model)
 
 
 def live_enlarger(models: Sequence[Model], plan: Plan, fps: float) -> LiveEnlarger:

@@ -120,6 +120,33 @@ def test_a_ring_is_cut_into_its_sides() -> None:
     assert sum(box.area for box in cover(cells, by_area)) == cells.sum()
 
 
+def test_two_rings_are_cut_into_their_sides_where_two_holes_are_expected() -> None:
+    cells = np.ones((20, 40), bool)
+    cells[1:-1, 1:17] = cells[1:-1, 22:-1] = False
+
+    def by_area(rows: Places, columns: Places) -> Array:
+        result: Array = np.where(rows * columns > 0, 3.0 + rows * columns, np.inf)
+        return result
+
+    assert sum(box.area for box in cover(cells, by_area, holes=2)) == cells.sum()
+    assert sum(box.area for box in cover(cells, by_area)) > 1.5 * cells.sum()
+
+
+@pytest.mark.parametrize("shift", [(3, -2), (-20, 0), (0, 35), (-24, 33), (500, -500)])
+def test_beyond_the_borders_of_a_shifted_reference_all_has_changed(shift: tuple[int, int]) -> None:
+    plane = np.zeros((24, 33), np.uint8)
+    for tolerance in (0, 4):
+        cells = Changes((24, 33), plane.dtype, 8, tolerance).between(plane, plane, shift)
+        for row, column in np.ndindex(cells.shape):
+            ends = (min(8 * row + 8, 24), min(8 * column + 8, 33))
+            starts = (8 * row, 8 * column)
+            is_inside = all(
+                start + by >= 0 and end + by <= side
+                for start, end, by, side in zip(starts, ends, shift, plane.shape, strict=True)
+            )
+            assert cells[row, column] != is_inside
+
+
 def test_costs_are_learnt_and_one_disturbed_run_says_little() -> None:
     costs = CallCosts(100_000)
     assert costs.whole_ms == np.inf

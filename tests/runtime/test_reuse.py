@@ -203,6 +203,56 @@ def test_content_that_moves_by_whole_pixels_is_moved_and_equals_whole_frames(
     assert kept.reused.share > plain.reused.share or (flat and kept.reused.share > 0.4)
 
 
+def panes(shifts: tuple[tuple[int, int], tuple[int, int]], count: int) -> Iterator[Array]:
+    """Two windows beside each other, the page in each moving its own way."""
+    pages = [noise(400, 320, seed) for seed in (7, 8)]
+    for at in range(count):
+        starts = [(40 + at * down, 40 + at * across) for down, across in shifts]
+        yield np.hstack(
+            [page[top : top + 320, left : left + 240] for page, (top, left) in zip(pages, starts, strict=True)]
+        )
+
+
+def test_windows_that_move_in_different_directions_are_both_moved(
+    model: Model, reusing: Callable[..., Reusing]
+) -> None:
+    shifts, kept, plain = ((4, 0), (-6, 0)), reusing(), reusing()
+    for frame in panes(shifts, 6):
+        one, whole = kept.upscale_luma(frame, lambda: shifts).astype(int), model.upscale_luma(frame)
+        assert np.abs(one - whole).max() <= 1
+        plain.upscale_luma(frame)
+    assert kept.reused.share > plain.reused.share + 0.1
+
+
+def test_within_a_tolerance_several_moves_give_the_result_of_the_basis(
+    model: Model, reusing: Callable[..., Reusing]
+) -> None:
+    """Blank parts of both pages fit either shift, to the bit or nearly."""
+    kept, rng = reusing(8), np.random.default_rng(6)
+    for frame in panes(((2, 0), (-2, 4)), 6):
+        frame[60:180, 40:] = 128
+        noisy = frame + rng.integers(0, 2, frame.shape, dtype=np.uint8) * (rng.random(frame.shape) < 0.5)
+        noisy[60:120] = frame[60:120]
+        result = kept.upscale_luma(noisy, lambda: [(2, 0), (-2, 4), (2, 2)]).astype(int)
+        assert kept.basis is not None
+        assert np.abs(kept.basis.astype(int) - noisy).max() <= 8
+        assert np.abs(result - model.upscale_luma(kept.basis.copy())).max() <= 1
+    assert kept.reused.share > 0.04
+
+
+PART = st.integers(-400, 400)
+
+
+@given(st.lists(st.tuples(PART, PART), max_size=4), st.tuples(st.integers(-8, 8), st.integers(-8, 8)))
+@settings(max_examples=15, deadline=None)
+def test_wrong_hints_never_show(model: Model, wrong: list[tuple[int, int]], right: tuple[int, int]) -> None:
+    with pytest.MonkeyPatch.context() as patch:
+        kept = Reusing(model, clock=Meter(model, patch))
+        for frame in panes((right, (-2, 2)), 3):
+            result = kept.upscale_luma(frame, lambda: [*wrong, right]).astype(int)
+            assert np.abs(result - model.upscale_luma(frame)).max() <= 1
+
+
 def test_a_whole_page_that_scrolls_is_reused(model: Model, reusing: Callable[..., Reusing]) -> None:
     page, kept = noise(380, 200), reusing()
     assert worst(model, kept, [page[4 * at : 4 * at + 320] for at in range(8)]) <= 1
