@@ -24,9 +24,13 @@ DEFAULT_OPTIONS: dict[str, dict[str, str]] = {
     "libx265": {"preset": "veryfast", "crf": "20", "x265-params": "log-level=error"},
     "libvpx-vp9": {"crf": "24", "b": "0", "deadline": "good", "cpu-used": "5", "row-mt": "1"},
     "libsvtav1": {"crf": "26", "preset": "9"},
-    "mpeg4": {"q": "3"},
+    "mpeg4": {"qmin": "3", "qmax": "3"},  # ``global_quality`` has no effect: the ffmpeg command alone puts it on frames
 }
-RATE_CONTROLS = frozenset({"crf", "qp", "b", "q", "qscale", "global_quality", "cqp", "lossless"})
+RATE_CONTROLS = frozenset({"crf", "qp", "b", "global_quality", "cqp", "lossless"})
+QUANTISERS = frozenset(
+    {"qmin", "qmax"}
+)  # the quality of an encoder whose defaults have them, elsewhere only its limits
+MOST_TICKS = {"mpeg4": 65535}  # in a second
 # FFmpeg's FF_LOSS bits, by number: PyAV has names for them from 18 on, and 17 is the last for Python 3.10.
 LOSSES = (
     (4, "RGB and Y'CbCr are exchanged"),
@@ -85,9 +89,10 @@ def choose_encoding(wish: EncoderWish, container: Container) -> Encoding:
     pixel_format, lost = _pixel_format(codec, wish.working)
     options = {**_defaults(codec.name, dict(wish.options)), **_siting_option(wish), **dict(wish.options)}
     notes = (f"{wish.working} became {pixel_format} for {codec.name}: {lost}",) if lost else ()
+    time_base, rounded = _time_base(codec.name, wish.time_base)
     encoding = Encoding(
-        codec.name, pixel_format, tuple(options.items()), wish.size, wish.time_base, wish.rate, wish.aspect,
-        _coded_tags(wish, pixel_format), wish.threads, notes,
+        codec.name, pixel_format, tuple(options.items()), wish.size, time_base, wish.rate, wish.aspect,
+        _coded_tags(wish, pixel_format), wish.threads, (*notes, *rounded),
     )  # fmt: skip
     return _working_size(encoding)
 
@@ -95,9 +100,21 @@ def choose_encoding(wish: EncoderWish, container: Container) -> Encoding:
 def _defaults(name: str, asked: dict[str, str]) -> dict[str, str]:
     """Our options for this encoder; our quality gives way to any that is asked for, else ``crf`` would win over it."""
     defaults = DEFAULT_OPTIONS.get(name, {})
-    if not RATE_CONTROLS & set(asked):
+    ours = (RATE_CONTROLS | QUANTISERS) & set(defaults)
+    if not (RATE_CONTROLS | ours) & set(asked):
         return defaults
-    return {key: value for key, value in defaults.items() if key not in RATE_CONTROLS}
+    return {key: value for key, value in defaults.items() if key not in ours}
+
+
+def _time_base(name: str, wanted: Fraction) -> tuple[Fraction, tuple[str, ...]]:
+    """The clock that is coded with, and a note where it is a coarser one than the video's."""
+    most, ticks = MOST_TICKS.get(name), wanted.denominator
+    if most is None or ticks <= most:
+        return wanted, ()
+    ticks //= -(-ticks // most)  # where it can be, so that some of the old ticks are a new one
+    return Fraction(1, ticks), (
+        f"{name} counts time in 1/{ticks} s: frames are off by {500_000 / ticks:.0f} us at most",
+    )
 
 
 def _codec(name: str | None, container: Container) -> Codec:

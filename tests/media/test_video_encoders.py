@@ -1,0 +1,93 @@
+"""``--encoder`` and the encoders that are taken without it: their options, clocks and pixel formats."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from fractions import Fraction
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from subpixel.media import UpscaleOptions, VideoReport, upscale_file
+from subpixel.media.colour import ColourTags
+from subpixel.media.containers import CONTAINERS
+from subpixel.media.encoder import EncoderWish, choose_encoding
+from subpixel.media.pixels import plane_of
+
+BICUBIC = UpscaleOptions(model="bicubic-x2")
+BT709 = ColourTags(1, 1, 1, 1)
+WISH = EncoderWish("yuv420p", (96, 64), Fraction(1, 12800), Fraction(25), None, BT709, "left")
+WITHOUT_H264 = replace(CONTAINERS[0], encoders=("libx264-which-is-missing", "mpeg4"))
+
+
+def luma_error(found: list[Any], wanted: list[Any]) -> float:
+    """PSNR of luma in dB, of all frames together."""
+    pairs = zip(found, wanted, strict=True)
+    squares = [np.square(plane_of(one, 0).astype(float) - plane_of(other, 0)).mean() for one, other in pairs]
+    return float(10 * np.log10(255**2 / np.mean(squares)))
+
+
+def test_mpeg4_takes_the_place_of_a_missing_h264_encoder_with_options_it_knows() -> None:
+    found = choose_encoding(WISH, WITHOUT_H264)
+    assert (found.name, dict(found.options), found.notes) == ("mpeg4", {"qmin": "3", "qmax": "3"}, ())
+
+
+def test_mpeg4_is_as_good_as_the_usual_encoder(
+    clip_of: Callable[..., Path], frames_of: Callable[[Path], list[Any]], tmp_path: Path
+) -> None:
+    source = clip_of(size=(192, 128))
+    for encoder, name in (("ffv1", "exact.mkv"), ("libx264", "usual.mp4"), ("mpeg4", "fallback.mp4")):
+        report = upscale_file(source, tmp_path / name, replace(BICUBIC, encoder=encoder))
+        assert isinstance(report, VideoReport)
+        assert (report.encoder, report.frames_out) == (encoder, 12)
+    exact, usual, fallback = (frames_of(tmp_path / name) for name in ("exact.mkv", "usual.mp4", "fallback.mp4"))
+    assert luma_error(fallback, exact) > max(40, luma_error(usual, exact) - 1.5)
+    assert [frame.pts * frame.time_base for frame in fallback] == [frame.pts * frame.time_base for frame in usual]
+
+
+@pytest.mark.parametrize(
+    ("asked", "known"), [("b", {"b"}), ("qmin", {"qmin"}), ("global_quality", {"global_quality"}),
+                         ("g", {"qmin", "qmax", "g"})]
+)  # fmt: skip
+def test_a_bit_rate_or_quantiser_that_is_asked_of_mpeg4_replaces_ours(asked: str, known: set[str]) -> None:
+    found = choose_encoding(replace(WISH, options=((asked, "9"),)), WITHOUT_H264)
+    assert set(dict(found.options)) == known
+
+
+def test_a_quantisers_limit_leaves_the_usual_encoder_its_quality() -> None:
+    found = choose_encoding(replace(WISH, options=(("qmin", "5"),)), CONTAINERS[0])
+    assert dict(found.options) == {"preset": "veryfast", "crf": "18", "qmin": "5"}
+
+
+@pytest.mark.parametrize(
+    ("ticks", "coded", "most_us"), [(90_000, 45_000, 11), (1_000_000, 62_500, 8), (65_537, 32_768, 15)]
+)
+def test_a_clock_that_mpeg4_cant_count_becomes_a_coarser_one_and_is_told(
+    ticks: int, coded: int, most_us: int, clip_of: Callable[..., Path], facts_of: Callable[[Path], Any], tmp_path: Path
+) -> None:
+    source = clip_of(times=tuple(n * ticks * 1001 // 30_000 for n in range(12)), time_base=Fraction(1, ticks))
+    report = upscale_file(source, tmp_path / "large.mp4", replace(BICUBIC, encoder="mpeg4"))
+    assert isinstance(report, VideoReport)
+    pairs = zip(facts_of(tmp_path / "large.mp4").times, facts_of(source).times, strict=True)
+    assert max(abs(one - other) for one, other in pairs) <= Fraction(1, 2 * coded)
+    assert f"mpeg4 counts time in 1/{coded} s: frames are off by {most_us} us at most" in report.notes
+
+
+def test_a_clock_that_mpeg4_can_count_stays() -> None:
+    found = choose_encoding(replace(WISH, time_base=Fraction(1, 65_535)), WITHOUT_H264)
+    assert (found.time_base, found.notes) == (Fraction(1, 65_535), ())
+
+
+def test_a_job_with_mpeg4_can_be_cut_in_segments(
+    clip_of: Callable[..., Path], frames_of: Callable[[Path], list[Any]], tmp_path: Path
+) -> None:
+    source = clip_of(times=tuple(3003 * n for n in range(12)), time_base=Fraction(1, 90_000))
+    wanted = replace(BICUBIC, encoder="mpeg4", resume=True, segment_seconds=Fraction(1, 5))
+    upscale_file(source, tmp_path / "parts.mp4", wanted)
+    upscale_file(source, tmp_path / "whole.mp4", replace(BICUBIC, encoder="mpeg4"))
+    parts, whole = frames_of(tmp_path / "parts.mp4"), frames_of(tmp_path / "whole.mp4")
+    assert [frame.pts for frame in parts] == [frame.pts for frame in whole]
+    assert luma_error(parts, whole) > 40
