@@ -27,9 +27,7 @@ DEFAULT_OPTIONS: dict[str, dict[str, str]] = {
     "mpeg4": {"qmin": "3", "qmax": "3"},  # ``global_quality`` has no effect: the ffmpeg command alone puts it on frames
 }
 RATE_CONTROLS = frozenset({"crf", "qp", "b", "global_quality", "cqp", "lossless"})
-QUANTISERS = frozenset(
-    {"qmin", "qmax"}
-)  # the quality of an encoder whose defaults have them, elsewhere only its limits
+QUANTISERS = frozenset({"qmin", "qmax"})  # of encoders whose defaults have them; to others they are only limits
 MOST_TICKS = {"mpeg4": 65535}  # in a second
 # FFmpeg's FF_LOSS bits, by number: PyAV has names for them from 18 on, and 17 is the last for Python 3.10.
 LOSSES = (
@@ -112,9 +110,8 @@ def _time_base(name: str, wanted: Fraction) -> tuple[Fraction, tuple[str, ...]]:
     if most is None or ticks <= most:
         return wanted, ()
     ticks //= -(-ticks // most)  # where it can be, so that some of the old ticks are a new one
-    return Fraction(1, ticks), (
-        f"{name} counts time in 1/{ticks} s: frames are off by {500_000 / ticks:.0f} us at most",
-    )
+    note = f"{name} counts time in 1/{ticks} s: frames are off by {500_000 / ticks:.0f} us at most"
+    return Fraction(1, ticks), (note,)
 
 
 def _codec(name: str | None, container: Container) -> Codec:
@@ -128,9 +125,22 @@ def _codec(name: str | None, container: Container) -> Codec:
         return codec
     if name is None:
         raise BadInputError(f"this FFmpeg has no encoder for {container.format}; name one with --encoder")
-    near = difflib.get_close_matches(name, sorted(av.codec.codecs_available), n=3)
+    near = difflib.get_close_matches(name, video_encoders(), n=3)
     hint = f"; did you mean {' or '.join(near)}?" if near else ""
     raise BadInputError(f"--encoder {name}: this FFmpeg has no such encoder{hint}")
+
+
+def video_encoders() -> list[str]:
+    """The names of all of this FFmpeg's encoders for video; hardware ones may still not open."""
+    found = []
+    for name in sorted(av.codec.codecs_available):
+        try:
+            codec = Codec(name, "w")
+        except UnknownCodecError:
+            continue
+        if codec.type == "video":
+            found.append(name)
+    return found
 
 
 def _pixel_format(codec: Codec, working: str) -> tuple[str, str]:

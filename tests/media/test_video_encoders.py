@@ -10,7 +10,9 @@ from typing import Any
 
 import numpy as np
 import pytest
+from av.codec import Codec
 
+from subpixel.errors import BadInputError
 from subpixel.media import UpscaleOptions, VideoReport, upscale_file
 from subpixel.media.colour import ColourTags
 from subpixel.media.containers import CONTAINERS
@@ -79,6 +81,18 @@ def test_a_clock_that_mpeg4_cant_count_becomes_a_coarser_one_and_is_told(
 def test_a_clock_that_mpeg4_can_count_stays() -> None:
     found = choose_encoding(replace(WISH, time_base=Fraction(1, 65_535)), WITHOUT_H264)
     assert (found.time_base, found.notes) == (Fraction(1, 65_535), ())
+
+
+@pytest.mark.parametrize("name", ["h264_cuvid", "libdav1d", "h264_dec", "libx26", "mjpg"])
+def test_an_unknown_encoder_is_answered_with_encoders_of_video(name: str) -> None:
+    with pytest.raises(BadInputError, match="no such encoder") as refusal:
+        choose_encoding(replace(WISH, name=name), CONTAINERS[0])
+    _, _, near = str(refusal.value).partition("did you mean ")
+    assert near
+    for suggested in near.rstrip("?").split(" or "):
+        assert suggested != name
+        codec = Codec(suggested, "w")
+        assert (codec.is_encoder, codec.type) == (True, "video")
 
 
 def test_a_job_with_mpeg4_can_be_cut_in_segments(
