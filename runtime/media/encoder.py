@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from fractions import Fraction
 
@@ -11,12 +12,13 @@ from av.codec import Codec, find_best_pix_fmt_of_list
 from av.codec.codec import UnknownCodecError
 from av.codec.context import CodecContext, Flags
 from av.video.codeccontext import VideoCodecContext
+from av.video.format import VideoFormat
 
 from subpixel.errors import BadInputError
 from subpixel.media.colour import ColourTags, as_bt709, as_rgb
 from subpixel.media.containers import Container
 from subpixel.media.faults import ffmpeg_faults
-from subpixel.media.pixels import WORKING, has_alpha, is_rgb, working_format
+from subpixel.media.pixels import has_alpha, is_rgb, working_format
 
 DEFAULT_OPTIONS: dict[str, dict[str, str]] = {
     "libx264": {"preset": "veryfast", "crf": "18"},
@@ -84,7 +86,8 @@ class EncoderWish:
 def choose_encoding(wish: EncoderWish, container: Container) -> Encoding:
     """The encoding for the wish, tried out. Raises ``BadInputError``."""
     codec = _codec(wish.name, container)
-    pixel_format, lost = _pixel_format(codec, wish.working)
+    offered = [form.name for form in codec.video_formats or []]
+    pixel_format, lost = nearest_format(codec.name, offered, wish.working)
     options = {**_defaults(codec.name, dict(wish.options)), **_siting_option(wish), **dict(wish.options)}
     notes = (f"{wish.working} became {pixel_format} for {codec.name}: {lost}",) if lost else ()
     time_base, rounded = _time_base(codec.name, wish.time_base)
@@ -143,24 +146,29 @@ def video_encoders() -> list[str]:
     return found
 
 
-def _pixel_format(codec: Codec, working: str) -> tuple[str, str]:
-    """The encoder's nearest format and, in words, what is lost with it."""
-    offered = [form.name for form in codec.video_formats or []]
+def nearest_format(encoder: str, offered: Sequence[str], working: str) -> tuple[str, str]:
+    """The nearest of the pixel formats that an encoder takes and, in words, what is lost with it.
+
+    No format stands for one in a device's own memory. Raises ``BadInputError`` where there is no other.
+    """
     if not offered or working in offered:
         return working, ""
-    usable = [name for name in offered if not name.startswith("yuvj") and _is_plain(name)]
+    usable = [name for name in offered if _is_plain(name)]
+    if not usable:
+        raise BadInputError(
+            f"--encoder {encoder}: found pixel formats that can't be filled here ({', '.join(offered)}), needed one in "
+            "ordinary memory as yuv420p or nv12; name another encoder, or leave --encoder out"
+        )
     best, loss = find_best_pix_fmt_of_list(usable, working, has_alpha=has_alpha(working))
     if best is None:
-        raise BadInputError(f"--encoder {codec.name}: none of its pixel formats holds {working}; choose another")
+        raise BadInputError(f"--encoder {encoder}: none of its pixel formats holds {working}; choose another")
     return best.name, ", ".join(text for flag, text in LOSSES if loss & flag)
 
 
 def _is_plain(name: str) -> bool:
-    """A format in ordinary memory whose samples are those of one of the planar formats."""
-    try:
-        return working_format(name) in WORKING and name not in ("nv12", "nv21", "nv16", "nv20le")
-    except (BadInputError, ValueError):
-        return False
+    """In ordinary memory and such that libswscale writes it; of 4:2:2, none in two planes, which few cards take."""
+    odd = "f16" in name or name.startswith(("yuvj", "nv16", "nv20", "nv21"))
+    return bool(VideoFormat(name).components) and not odd
 
 
 def _coded_tags(wish: EncoderWish, pixel_format: str) -> ColourTags:

@@ -11,13 +11,16 @@ from typing import Any
 import numpy as np
 import pytest
 from av.codec import Codec
+from av.codec.context import CodecContext
+from av.video.frame import VideoFrame
 
 from subpixel.errors import BadInputError
 from subpixel.media import UpscaleOptions, VideoReport, upscale_file
 from subpixel.media.colour import ColourTags
 from subpixel.media.containers import CONTAINERS
-from subpixel.media.encoder import EncoderWish, choose_encoding
+from subpixel.media.encoder import EncoderWish, choose_encoding, nearest_format, video_encoders
 from subpixel.media.pixels import plane_of
+from subpixel.media.scaling import Scaler, Shape
 
 BICUBIC = UpscaleOptions(model="bicubic-x2")
 BT709 = ColourTags(1, 1, 1, 1)
@@ -93,6 +96,58 @@ def test_an_unknown_encoder_is_answered_with_encoders_of_video(name: str) -> Non
         assert suggested != name
         codec = Codec(suggested, "w")
         assert (codec.is_encoder, codec.type) == (True, "video")
+
+
+@pytest.mark.parametrize(
+    ("offered", "working", "chosen"),
+    [(("nv12", "qsv"), "yuv420p", "nv12"), (("qsv", "nv12"), "yuv420p10le", "nv12"),
+     (("nv12", "p010le", "qsv"), "yuv420p10le", "p010le"), (("nv12", "p010le", "qsv"), "yuv420p", "nv12"),
+     (("vaapi", "yuv420p", "cuda"), "yuv444p", "yuv420p"), (("nv12", "nv16", "yuv444p"), "yuv422p", "yuv444p"),
+     (("nv12", "p010le", "rgbaf16le"), "yuv420p16le", "p010le"), ((), "yuv420p", "yuv420p")],
+)  # fmt: skip
+def test_a_format_in_ordinary_memory_is_chosen(offered: tuple[str, ...], working: str, chosen: str) -> None:
+    assert nearest_format("h264_qsv", offered, working)[0] == chosen
+
+
+@pytest.mark.parametrize("offered", [("vaapi",), ("cuda", "vulkan"), ("d3d11", "qsv"), ("videotoolbox_vld",)])
+def test_an_encoder_of_frames_on_a_device_alone_is_refused(offered: tuple[str, ...]) -> None:
+    with pytest.raises(
+        BadInputError, match=rf"h264_vaapi: found .*{offered[0]}.*needed one in ordinary memory.*another"
+    ):
+        nearest_format("h264_vaapi", offered, "yuv420p")
+
+
+@pytest.mark.parametrize("working", ["yuv420p", "yuv422p", "yuv420p10le", "yuv444p16le", "yuva420p", "gray", "gbrp"])
+def test_what_is_chosen_of_any_encoders_formats_can_be_made(working: str) -> None:
+    lists = {tuple(form.name for form in Codec(name, "w").video_formats or ()) for name in video_encoders()}
+    for offered in sorted(lists):
+        if all(name.startswith("yuvj") for name in offered):
+            continue
+        chosen, _ = nearest_format("any", offered, working)
+        frame = VideoFrame(32, 32, working)
+        made = frame if chosen == working else Scaler(Shape(32, 32, working), Shape(32, 32, chosen))(frame)
+        assert made.format.name == chosen
+        assert len(made.planes) > 0
+
+
+def test_frames_for_hardware_hold_the_same_pixels(pictures: list[VideoFrame]) -> None:
+    """libx264 stands for the card: it takes nv12 too."""
+    usual = choose_encoding(replace(WISH, options=(("qp", "0"),)), CONTAINERS[0])
+    decoded = []
+    for encoding in (usual, replace(usual, pixel_format="nv12")):
+        context: Any = CodecContext.create(encoding.name, "w")
+        encoding.set_up(context)
+        frame = pictures[0].reformat(96, 64, "yuv420p")
+        fitted = frame
+        if encoding.pixel_format != "yuv420p":
+            fitted = Scaler(Shape(96, 64, "yuv420p"), Shape(96, 64, encoding.pixel_format))(frame)
+        fitted.pts, fitted.pict_type = 0, 0
+        packets = [*context.encode(fitted), *context.encode(None)]
+        reader = CodecContext.create("h264", "r")
+        found: list[Any] = [f for packet in packets for f in reader.decode(packet)] + reader.decode(None)
+        decoded.append([plane_of(found[0], index).tobytes() for index in range(3)])
+        assert decoded[-1] == [plane_of(frame, index).tobytes() for index in range(3)]
+    assert decoded[0] == decoded[1]
 
 
 def test_a_job_with_mpeg4_can_be_cut_in_segments(
