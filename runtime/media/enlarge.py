@@ -211,13 +211,17 @@ class LumaEnlarger:
         """Give it at once."""
         return [self.frame(prepared)]
 
-    def frame(self, prepared: Prepared) -> VideoFrame:
-        """The finished frame. May be called by as many threads as the model takes at once."""
+    def frame(self, prepared: Prepared, luma: Array | None = None) -> VideoFrame:
+        """The finished frame. May be called by as many threads as the model takes at once.
+
+        ``luma``: its ``lr_luma``, where that was made already.
+        """
         lr, base = prepared.lr, prepared.base
+        luma = self.lr_luma(lr) if luma is None else luma
         if not self._takes_result(lr, base):
-            return self.finished(prepared, self._model.upscale_luma(self.lr_luma(lr)))
+            return self.finished(prepared, self._model.upscale_luma(luma))
         assert isinstance(self._model, Model)
-        self._model.upscale_luma(plane_of(lr, 0), plane_of(base, 0))
+        self._model.upscale_luma(luma, plane_of(base, 0))
         return base
 
     def repeated(self, prepared: Prepared, earlier: VideoFrame) -> VideoFrame:
