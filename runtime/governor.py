@@ -6,12 +6,13 @@ Cheap by design: a few sums a frame, no thread. Times are milliseconds, clocks t
 from __future__ import annotations
 
 import time
-from collections import Counter, deque
+from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import TypeVar
 
 import numpy as np
+from numpy.typing import NDArray
 
 from subpixel.errors import BadInputError
 
@@ -22,6 +23,7 @@ LEARN, UNLEARN = 0.02, 0.01  # how fast a rung's correction follows what the loa
 USED = 0.95  # share of the period that a rung may be expected to take
 CLIMB = 0.85  # and before it is climbed to
 TELLING = 0.05  # share of the period that a rung must take for its time to say something about the load
+KEPT_LATENCIES = 100_000
 HOLD_FRAMES, LONGEST_HOLD_FRAMES = 12, 36  # that a better rung must look affordable for; doubled when climbing failed
 DEADLINE_PERIODS = 2.0  # from a frame's arrival to its deadline
 TRIAL_FRAMES = 24  # after a climb, in which having to go down again counts as failed
@@ -119,28 +121,31 @@ def fastest_first(times_ms: Sequence[float]) -> list[int]:
 
 @dataclass
 class Tally:
-    """What became of the frames. ``rungs``: names, the cheapest first; memory doesn't grow with the frames."""
+    """What became of the frames. ``rungs``: names, the cheapest first; memory doesn't grow with the frames.
+
+    Latencies are of the last ``KEPT_LATENCIES`` frames.
+    """
 
     rungs: Sequence[str]
     done: Counter[int] = field(default_factory=Counter)
     dropped: int = 0
     late: int = 0
     switches: int = 0
-    latencies_ms: deque[float] = field(default_factory=lambda: deque(maxlen=100_000))
+    _latencies_ms: NDArray[np.float32] = field(default_factory=lambda: np.zeros(KEPT_LATENCIES, np.float32))
     _last: int | None = None
 
     def count(self, rung: int, latency_ms: float, was_late: bool) -> None:
         """A frame that was given, so long after it came."""
+        self._latencies_ms[sum(self.done.values()) % KEPT_LATENCIES] = latency_ms
         self.done[rung] += 1
         self.switches += self._last not in (None, rung)
         self._last = rung
         self.late += was_late
-        self.latencies_ms.append(latency_ms)
 
     def summary(self) -> Timeliness:
         """For the receipt."""
         frames = sum(self.done.values())
-        spread = np.percentile(self.latencies_ms, (50, 95, 99)) if self.latencies_ms else np.full(3, np.nan)
+        spread = np.percentile(self._latencies_ms[:frames], (50, 95, 99)) if frames else np.full(3, np.nan)
         shares = tuple((name, self.done[rung] / max(frames, 1)) for rung, name in enumerate(self.rungs))
         p50, p95, p99 = (float(value) for value in spread)
         return Timeliness(frames, self.dropped, self.late, self.switches, shares, p50, p95, p99)

@@ -55,7 +55,7 @@ def _refuse_unfit(name: str, stream: VideoStream) -> None:
     try:
         found = Codec(name, "r")
     except UnknownCodecError:
-        near = difflib.get_close_matches(name, sorted(av.codec.codecs_available), n=1)
+        near = difflib.get_close_matches(name, decoders_of(wanted), n=1)
         hint = f" (did you mean {near[0]}?)" if near else ""
         raise BadInputError(f"--decoder {name}: this FFmpeg has no such decoder{hint}; {_offered(wanted)}") from None
     if found.id != wanted.id:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from fractions import Fraction
 
@@ -11,12 +12,13 @@ from av.codec import Codec, find_best_pix_fmt_of_list
 from av.codec.codec import UnknownCodecError
 from av.codec.context import CodecContext, Flags
 from av.video.codeccontext import VideoCodecContext
+from av.video.format import VideoFormat
 
 from subpixel.errors import BadInputError
 from subpixel.media.colour import ColourTags, as_bt709, as_rgb
 from subpixel.media.containers import Container
 from subpixel.media.faults import ffmpeg_faults
-from subpixel.media.pixels import WORKING, has_alpha, is_rgb, working_format
+from subpixel.media.pixels import has_alpha, is_rgb, working_format
 
 DEFAULT_OPTIONS: dict[str, dict[str, str]] = {
     "libx264": {"preset": "veryfast", "crf": "18"},
@@ -24,9 +26,11 @@ DEFAULT_OPTIONS: dict[str, dict[str, str]] = {
     "libx265": {"preset": "veryfast", "crf": "20", "x265-params": "log-level=error"},
     "libvpx-vp9": {"crf": "24", "b": "0", "deadline": "good", "cpu-used": "5", "row-mt": "1"},
     "libsvtav1": {"crf": "26", "preset": "9"},
-    "mpeg4": {"q": "3"},
+    "mpeg4": {"qmin": "3", "qmax": "3"},  # ``global_quality`` has no effect: the ffmpeg command alone puts it on frames
 }
-RATE_CONTROLS = frozenset({"crf", "qp", "b", "q", "qscale", "global_quality", "cqp", "lossless"})
+RATE_CONTROLS = frozenset({"crf", "qp", "b", "global_quality", "cqp", "lossless"})
+QUANTISERS = frozenset({"qmin", "qmax"})  # of encoders whose defaults have them; to others they are only limits
+MOST_TICKS = {"mpeg4": 65535}  # in a second
 # FFmpeg's FF_LOSS bits, by number: PyAV has names for them from 18 on, and 17 is the last for Python 3.10.
 LOSSES = (
     (4, "RGB and Y'CbCr are exchanged"),
@@ -82,12 +86,14 @@ class EncoderWish:
 def choose_encoding(wish: EncoderWish, container: Container) -> Encoding:
     """The encoding for the wish, tried out. Raises ``BadInputError``."""
     codec = _codec(wish.name, container)
-    pixel_format, lost = _pixel_format(codec, wish.working)
+    offered = [form.name for form in codec.video_formats or []]
+    pixel_format, lost = nearest_format(codec.name, offered, wish.working)
     options = {**_defaults(codec.name, dict(wish.options)), **_siting_option(wish), **dict(wish.options)}
     notes = (f"{wish.working} became {pixel_format} for {codec.name}: {lost}",) if lost else ()
+    time_base, rounded = _time_base(codec.name, wish.time_base)
     encoding = Encoding(
-        codec.name, pixel_format, tuple(options.items()), wish.size, wish.time_base, wish.rate, wish.aspect,
-        _coded_tags(wish, pixel_format), wish.threads, notes,
+        codec.name, pixel_format, tuple(options.items()), wish.size, time_base, wish.rate, wish.aspect,
+        _coded_tags(wish, pixel_format), wish.threads, (*notes, *rounded),
     )  # fmt: skip
     return _working_size(encoding)
 
@@ -95,9 +101,20 @@ def choose_encoding(wish: EncoderWish, container: Container) -> Encoding:
 def _defaults(name: str, asked: dict[str, str]) -> dict[str, str]:
     """Our options for this encoder; our quality gives way to any that is asked for, else ``crf`` would win over it."""
     defaults = DEFAULT_OPTIONS.get(name, {})
-    if not RATE_CONTROLS & set(asked):
+    ours = (RATE_CONTROLS | QUANTISERS) & set(defaults)
+    if not (RATE_CONTROLS | ours) & set(asked):
         return defaults
-    return {key: value for key, value in defaults.items() if key not in RATE_CONTROLS}
+    return {key: value for key, value in defaults.items() if key not in ours}
+
+
+def _time_base(name: str, wanted: Fraction) -> tuple[Fraction, tuple[str, ...]]:
+    """The clock that is coded with, and a note where it is a coarser one than the video's."""
+    most, ticks = MOST_TICKS.get(name), wanted.denominator
+    if most is None or ticks <= most:
+        return wanted, ()
+    ticks //= -(-ticks // most)  # where it can be, so that some of the old ticks are a new one
+    note = f"{name} counts time in 1/{ticks} s: frames are off by {500_000 / ticks:.0f} us at most"
+    return Fraction(1, ticks), (note,)
 
 
 def _codec(name: str | None, container: Container) -> Codec:
@@ -111,29 +128,47 @@ def _codec(name: str | None, container: Container) -> Codec:
         return codec
     if name is None:
         raise BadInputError(f"this FFmpeg has no encoder for {container.format}; name one with --encoder")
-    near = difflib.get_close_matches(name, sorted(av.codec.codecs_available), n=3)
+    near = difflib.get_close_matches(name, video_encoders(), n=3)
     hint = f"; did you mean {' or '.join(near)}?" if near else ""
     raise BadInputError(f"--encoder {name}: this FFmpeg has no such encoder{hint}")
 
 
-def _pixel_format(codec: Codec, working: str) -> tuple[str, str]:
-    """The encoder's nearest format and, in words, what is lost with it."""
-    offered = [form.name for form in codec.video_formats or []]
+def video_encoders() -> list[str]:
+    """The names of all of this FFmpeg's encoders for video; hardware ones may still not open."""
+    found = []
+    for name in sorted(av.codec.codecs_available):
+        try:
+            codec = Codec(name, "w")
+        except UnknownCodecError:
+            continue
+        if codec.type == "video":
+            found.append(name)
+    return found
+
+
+def nearest_format(encoder: str, offered: Sequence[str], working: str) -> tuple[str, str]:
+    """The nearest of the pixel formats that an encoder takes and, in words, what is lost with it.
+
+    No format stands for one in a device's own memory. Raises ``BadInputError`` where there is no other.
+    """
     if not offered or working in offered:
         return working, ""
-    usable = [name for name in offered if not name.startswith("yuvj") and _is_plain(name)]
+    usable = [name for name in offered if _is_plain(name)]
+    if not usable:
+        raise BadInputError(
+            f"--encoder {encoder}: found pixel formats that can't be filled here ({', '.join(offered)}), needed one in "
+            "ordinary memory as yuv420p or nv12; name another encoder, or leave --encoder out"
+        )
     best, loss = find_best_pix_fmt_of_list(usable, working, has_alpha=has_alpha(working))
     if best is None:
-        raise BadInputError(f"--encoder {codec.name}: none of its pixel formats holds {working}; choose another")
+        raise BadInputError(f"--encoder {encoder}: none of its pixel formats holds {working}; choose another")
     return best.name, ", ".join(text for flag, text in LOSSES if loss & flag)
 
 
 def _is_plain(name: str) -> bool:
-    """A format in ordinary memory whose samples are those of one of the planar formats."""
-    try:
-        return working_format(name) in WORKING and name not in ("nv12", "nv21", "nv16", "nv20le")
-    except (BadInputError, ValueError):
-        return False
+    """In ordinary memory and such that libswscale writes it; of 4:2:2, none in two planes, which few cards take."""
+    odd = "f16" in name or name.startswith(("yuvj", "nv16", "nv20", "nv21"))
+    return bool(VideoFormat(name).components) and not odd
 
 
 def _coded_tags(wish: EncoderWish, pixel_format: str) -> ColourTags:

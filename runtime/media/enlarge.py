@@ -219,19 +219,22 @@ class LumaEnlarger:
         """Give it at once."""
         return [self.frame(prepared)]
 
-    def frame(self, prepared: Prepared) -> VideoFrame:
-        """The finished frame. May be called by as many threads as the model takes at once."""
+    def frame(self, prepared: Prepared, luma: Array | None = None) -> VideoFrame:
+        """The finished frame. May be called by as many threads as the model takes at once.
+
+        ``luma``: its ``lr_luma``, where that was made already.
+        """
         lr, base = prepared.lr, prepared.base
+        luma = self.lr_luma(lr) if luma is None else luma
         if not self._takes_result(lr, base):
-            return self.finished(prepared, self._enlarged(prepared))
+            return self.finished(prepared, self._enlarged(luma, prepared.hints))
         assert isinstance(self._model, Model)
-        self._model.upscale_luma(plane_of(lr, 0), plane_of(base, 0))
+        self._model.upscale_luma(luma, plane_of(base, 0))
         return base
 
-    def _enlarged(self, prepared: Prepared) -> Array:
-        luma = self.lr_luma(prepared.lr)
+    def _enlarged(self, luma: Array, hints: Hints) -> Array:
         if isinstance(self._model, Reusing):
-            return self._model.upscale_luma(luma, prepared.hints)
+            return self._model.upscale_luma(luma, hints)
         return self._model.upscale_luma(luma)
 
     def repeated(self, prepared: Prepared, earlier: VideoFrame) -> VideoFrame:

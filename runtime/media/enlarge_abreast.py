@@ -32,9 +32,12 @@ class AbreastEnlarger:
         self._under_way: deque[Future[VideoFrame]] = deque()
         self._last: Future[VideoFrame] | None = None
 
-    def push(self, prepared: Prepared) -> list[VideoFrame]:
-        """Take the frame at once, unless as many as may be are under way. Raises what the model raised on a frame."""
-        self._last = self._pool.submit(self._luma.frame, prepared)
+    def push(self, prepared: Prepared, luma: Array | None = None) -> list[VideoFrame]:
+        """Take the frame at once, unless as many as may be are under way. Raises what the model raised on a frame.
+
+        ``luma``: what the model takes of it, where that was made already.
+        """
+        self._last = self._pool.submit(self._luma.frame, prepared, luma)
         self._under_way.append(self._last)
         return self._given(self._runs)
 
@@ -97,22 +100,23 @@ class TurnsEnlarger:
         return Seen(reused=Reused(frames, self._repeats + reused.duplicates, share))
 
     def _push_abreast(self, prepared: Prepared) -> list[VideoFrame]:
-        share = self._since.changed_share(self._luma.lr_luma(prepared.lr))
+        luma = self._luma.lr_luma(prepared.lr)
+        share = self._since.changed_share(luma)
         self._streak = self._streak + 1 if share <= LITTLE else 0
         self._until_trial -= 1
         if self._streak > PATIENCE or self._until_trial < 0:
-            return self._abreast.flush() + self._change(prepared)
+            return self._abreast.flush() + self._change(prepared, luma)
         self._frames += 1
         if share == 0 and self._luma.can_repeat:
             self._repeats += 1
             return self._abreast.repeat(prepared)
-        return self._abreast.push(prepared)
+        return self._abreast.push(prepared, luma)
 
-    def _change(self, prepared: Prepared) -> list[VideoFrame]:
+    def _change(self, prepared: Prepared, luma: Array) -> list[VideoFrame]:
         """To reuse; its first frame is a whole one."""
         self._reuses, self._streak = True, 0
         self._since.forget()
-        return self._reusing.push(prepared)
+        return [self._reusing.frame(prepared, luma)]
 
     def _push_reusing(self, prepared: Prepared) -> list[VideoFrame]:
         before = self._computed

@@ -16,11 +16,11 @@ from subpixel.media import UpscaleOptions, upscale_file
 from subpixel.media.colour import ColourTags
 from subpixel.media.enlarge import LumaEnlarger, Prepared, Preparer
 from subpixel.media.enlarge_abreast import TRIAL_EVERY, AbreastEnlarger, TurnsEnlarger
-from subpixel.media.pixels import plane_of
+from subpixel.media.pixels import bits_of, plane_of
 from subpixel.model import Model
 from subpixel.reuse import Reusing
 
-BT709 = ColourTags(1, 1, 1, 1)
+BT709, FULL_RANGE = ColourTags(1, 1, 1, 1), ColourTags(1, 2, 1, 1)
 SIZES = [(64, 48), (16, 16), (128, 96), (16, 32)] * 3  # so that later frames are done before earlier ones
 
 
@@ -201,3 +201,37 @@ def test_a_duplicate_between_changing_frames_is_not_computed(model: Model) -> No
     reused = enlarger.seen.reused
     assert reused is not None
     assert reused.duplicates >= 15
+
+
+class CountingEnlarger(LumaEnlarger):
+    """Counts how often a frame is brought to what the model takes."""
+
+    conversions = 0
+
+    def lr_luma(self, lr: VideoFrame) -> Any:
+        self.conversions += 1
+        return super().lr_luma(lr)
+
+
+@pytest.mark.parametrize(
+    ("working", "colours"), [("yuv420p", BT709), ("yuv420p", FULL_RANGE), ("yuv420p10le", BT709), ("gbrp", FULL_RANGE)]
+)
+def test_luma_is_converted_once_a_frame_and_the_pixels_stay(working: str, colours: ColourTags, model: Model) -> None:
+    luma, reusing = CountingEnlarger(model, working, colours), CountingEnlarger(Reusing(model), working, colours)
+    enlarger, alone = TurnsEnlarger(luma, 2, reusing, 0.0), LumaEnlarger(model, working, colours)
+    frames = [noise(index, working) for index in range(16)]
+    preparer = Preparer(colours, "left", (96, 72))
+    found = [frame for lr in frames for frame in enlarger.push(preparer(lr))] + enlarger.flush()
+    enlarger.close()
+    wanted = [alone.frame(preparer(lr)) for lr in frames]
+    assert [pixels_of(frame) for frame in found] == [pixels_of(frame) for frame in wanted]
+    assert (luma.conversions + reusing.conversions, luma.conversions > 8) == (len(frames), True)
+
+
+def noise(index: int, working: str) -> VideoFrame:
+    """All codes of a format, seeded."""
+    frame, rng = VideoFrame(32, 24, working), np.random.default_rng(index)
+    frame.pts = index
+    for place in range(3):
+        plane_of(frame, place)[:] = rng.integers(0, 1 << bits_of(working), plane_of(frame, place).shape)
+    return frame

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import tracemalloc
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -12,7 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from subpixel.errors import BadInputError
-from subpixel.governor import Governor, Tally, Timeliness
+from subpixel.governor import KEPT_LATENCIES, Governor, Tally, Timeliness
 
 FPS = 30
 PERIOD = 1000 / FPS
@@ -154,3 +155,22 @@ def test_the_tally_says_shares_latencies_and_what_was_missed() -> None:
     assert kept.in_time == pytest.approx(99 / 101)
     assert kept.p50_ms == pytest.approx(10.495)
     assert "98.0% in time (1 late, 1 dropped); bicubic 20%, edge 80%" in kept.line()
+
+
+def test_the_tallys_memory_does_not_grow_with_the_frames() -> None:
+    tally = Tally(("bicubic", "edge"))
+    tracemalloc.start()
+    before, _ = tracemalloc.get_traced_memory()
+    for number in range(20_000):
+        tally.count(number % 2, 10.0 + number / 1000, False)
+    grown = tracemalloc.get_traced_memory()[0] - before
+    tracemalloc.stop()
+    assert grown < 20_000
+
+
+def test_latencies_are_of_the_last_frames() -> None:
+    tally = Tally(("bicubic",))
+    for number in range(KEPT_LATENCIES + KEPT_LATENCIES // 2):
+        tally.count(0, 5.0 if number < KEPT_LATENCIES // 2 else 7.0, False)
+    kept = tally.summary()
+    assert (kept.frames, kept.p50_ms, kept.p99_ms) == (KEPT_LATENCIES * 3 // 2, 7.0, 7.0)
