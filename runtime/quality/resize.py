@@ -26,6 +26,13 @@ def cubic(x: NDArray[np.float64]) -> NDArray[np.float64]:
 @lru_cache(maxsize=64)
 def taps(in_len: int, out_len: int, scale: float) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
     """Source indices and weights of each output sample, both ``[out_len, taps]``; the weights of a sample sum to 1."""
+    index, weight = unbounded_taps(out_len, scale)
+    return mirror(index, in_len), weight
+
+
+@lru_cache(maxsize=64)
+def unbounded_taps(out_len: int, scale: float) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
+    """The same with indices that reach beyond the image's borders."""
     shrink = min(scale, 1.0)
     width = 4.0 / shrink
     centre = (np.arange(out_len, dtype=np.float64) + 0.5) / scale - 0.5
@@ -34,7 +41,7 @@ def taps(in_len: int, out_len: int, scale: float) -> tuple[NDArray[np.int64], ND
     weight = cubic((centre[:, None] - index) * shrink)
     weight /= weight.sum(axis=1, keepdims=True)
     used = np.flatnonzero(np.any(weight != 0, axis=0))
-    return mirror(index[:, used], in_len), weight[:, used]
+    return index[:, used], weight[:, used]
 
 
 def mirror(index: NDArray[np.int64], length: int) -> NDArray[np.int64]:
