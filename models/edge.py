@@ -26,6 +26,8 @@ from subpixel.quality.resize import upscale
 
 BLOCK = 2  # LR pixels a side of a position
 TOP = 6.0  # ReLU6's bound
+ROOM = 1.5  # how far below it the largest value seen is put
+MOST_STRETCH = 8.0
 
 
 @dataclass(frozen=True)
@@ -67,6 +69,23 @@ class Edge(nn.Module):
         fit_relu_layers((*self.inner(), self.last), self.plane(sample))
         with torch.no_grad():
             self.last.weight[:, -(BLOCK**2) :] = bicubic_cells(self.scale) / TOP
+
+    @torch.no_grad()
+    def stretch(self, sample: torch.Tensor) -> None:
+        """Let every channel fill [0, 6] on LR patches ``[N, 1, H, W]``, for the finest steps in int8.
+
+        The net's function stays what it was wherever no value is larger than ``ROOM`` times the largest here. A channel
+        made larger is made as much smaller where it is read (Nagel et al. 2019, arXiv:1906.04721, with values in place
+        of weights).
+        """
+        values, layers = self.plane(symmetric_pad(sample)), self.inner()
+        for layer, reader in zip(layers, [*layers[1:], self.last], strict=True):
+            largest = self.relu(layer(values)).amax(dim=(0, 2, 3))
+            factors = (TOP / (ROOM * largest)).clamp(1, MOST_STRETCH).where(largest > 0, torch.ones(()))
+            layer.weight *= factors[:, None, None, None]
+            layer.bias *= factors  # type: ignore[operator]
+            reader.weight[:, : len(factors)] /= factors[:, None, None]
+            values = self.relu(layer(values))
 
     def inner(self) -> list[nn.Conv2d]:
         """All convolutions but the last: those that are widened for training."""

@@ -55,10 +55,11 @@ class BatchSource(Protocol):
 class Trainer:
     """One net, one recipe, one folder for what it leaves behind.
 
-    A net may have ``initialise(lr)``, called once with a batch; ``inner()``, the convolutions that are trained as
-    ``branches``; ``at_scale(lr, scale)``, where a batch has one of several scales; ``rim_px``, how wide a patch's rim
-    is for it, in place of its reach; and ``training_loss(lr, hr, weight)`` in place of the recipe's criterion,
-    ``weight`` being ``border_weight`` ``[s p, s p]``.
+    A net may have ``initialise(lr)``, called once with a batch, and ``stretch(lr)``, called with the same on what is
+    saved; ``inner()``, the convolutions that are trained as ``branches``; ``at_scale(lr, scale)``, where a batch has
+    one of several scales; ``rim_px``, how wide a patch's rim is for it, in place of its reach; and
+    ``training_loss(lr, hr, weight)`` in place of the recipe's criterion, ``weight`` being ``border_weight``
+    ``[s p, s p]``.
     """
 
     def __init__(
@@ -72,7 +73,8 @@ class Trainer:
         net = architecture.build(scale).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
         initialise = getattr(net, "initialise", None)
         if initialise is not None:
-            initialise(source.batch(INITIAL_PATCHES)[0])
+            self._sample = source.batch(INITIAL_PATCHES)[0]
+            initialise(self._sample)
         widen(net)
         self.net: nn.Module = net.to(self.device)
         self.optimiser = Soap(self.net.parameters(), lr=recipe.lr)
@@ -142,8 +144,18 @@ class Trainer:
         self.out.mkdir(parents=True, exist_ok=True)
         state = self.state()
         _write(self.out / CHECKPOINT, lambda path: torch.save(state, path))
-        weights = {key: value.cpu().contiguous() for key, value in folded_state(self.net).items()}
+        weights = {key: value.contiguous() for key, value in self._finished().items()}
         _write(self.out / WEIGHTS_FILE, lambda path: save_file(weights, path))
+
+    def _finished(self) -> dict[str, torch.Tensor]:
+        """The plain net's weights, as they are used from here on."""
+        weights = {key: value.cpu() for key, value in folded_state(self.net).items()}
+        if not hasattr(self.net, "stretch"):
+            return weights
+        net: Any = self.architecture.build(self.scale)
+        net.load_state_dict(weights)
+        net.stretch(self._sample)
+        return dict(net.state_dict())
 
     def state(self) -> dict[str, Any]:
         """What a checkpoint holds."""

@@ -15,7 +15,7 @@ from torch import nn
 
 from subpixel.models import branches
 from subpixel.models.branches import Branches
-from subpixel.models.edge import EDGE_FAST, TOP, Edge, Shape, edge_net
+from subpixel.models.edge import EDGE_FAST, MOST_STRETCH, ROOM, TOP, Edge, Shape, edge_net
 from subpixel.models.patches import Pair, PatchSource
 from subpixel.models.recipe import Recipe
 from subpixel.models.training import WEIGHTS_FILE, Trainer
@@ -53,6 +53,47 @@ def test_every_tensor_inside_has_the_range_of_the_plane() -> None:
     assert len(seen) == SMALL.layers
     assert all(float(values.min()) >= 0 and float(values.max()) <= TOP for values in seen)
     assert plane.tolist() == [[[[TOP] * 2] * 2] * 4]
+
+
+def largest_values(net: Edge, frames: torch.Tensor) -> list[torch.Tensor]:
+    """Of each channel of every layer."""
+    seen: list[torch.Tensor] = []
+    hook = net.relu.register_forward_hook(lambda module, given, result: seen.append(result.amax(dim=(0, 2, 3))))
+    with torch.no_grad():
+        net(frames)
+    hook.remove()
+    return seen
+
+
+def test_channels_are_stretched_to_the_bound_and_the_function_stays() -> None:
+    net, frames = fitted(3), torch.rand(4, 1, 12, 14)
+    with torch.no_grad():
+        net.last.weight.add_(0.02 * torch.randn_like(net.last.weight))
+        net.inner()[-1].weight.mul_(0.2)
+        net.inner()[0].weight[3] = -1.0
+        net.inner()[0].bias[3] = 0.0  # type: ignore[index]
+        wanted = net(frames)
+        before = largest_values(net, frames)
+        net.stretch(frames)
+        np.testing.assert_allclose(net(frames), wanted, atol=2e-6)
+    after = largest_values(net, frames)
+    assert float(before[-1].max()) < TOP / 4
+    assert float(after[0][3]) == float(before[0][3]) == 0.0, "a silent channel stays as it is"
+    for old, new in zip(before, after, strict=True):
+        wanted_values = (TOP / ROOM / old).clamp(1, MOST_STRETCH).where(old > 0, torch.ones(())) * old
+        np.testing.assert_allclose(new, wanted_values, rtol=1e-4)
+
+
+def test_what_training_saves_is_stretched(tmp_path: Path) -> None:
+    image = np.random.default_rng(2).random((60, 60)).astype(np.float32)
+    source = PatchSource([[Pair(downscale(image, 3).astype(np.float32), image)]], 3, 8, 1)
+    trainer = Trainer(edge_net("edge-test", SMALL), 3, Recipe(steps=1, batch=2, patch_px=8), source, tmp_path)
+    trainer.save()
+    saved = Edge(3, SMALL)
+    saved.load_state_dict(load_file(tmp_path / WEIGHTS_FILE))
+    sample = PatchSource([[Pair(downscale(image, 3).astype(np.float32), image)]], 3, 8, 1).batch(64)[0]
+    largest = largest_values(saved, sample)[-1]
+    assert float(largest.max()) == pytest.approx(TOP / ROOM, rel=1e-3)
 
 
 def learnt(net: nn.Module) -> None:
