@@ -127,11 +127,11 @@ class Record:
     def put(self, name: str, section: dict[str, Any]) -> None:
         """Replace a section, with the day, and write the file, whole or not at all."""
         day = datetime.now(timezone.utc).date().isoformat()
-        self.sections[name] = {"day": day, **section}
         self.file.parent.mkdir(parents=True, exist_ok=True)
         part = self.file.with_suffix(".part")
-        part.write_text(as_text(self.sections))
+        part.write_text(as_text({**self.sections, name: {"day": day, **section}}))
         part.replace(self.file)
+        self.sections.update(load(self.file).sections)  # as whoever reads the file will have it
 
 
 def load(file: Path) -> Record:

