@@ -83,7 +83,7 @@ class Edge(nn.Module):
             largest = self.relu(layer(values)).amax(dim=(0, 2, 3))
             factors = (TOP / (ROOM * largest)).clamp(1, MOST_STRETCH).where(largest > 0, torch.ones(()))
             layer.weight *= factors[:, None, None, None]
-            layer.bias *= factors  # type: ignore[operator]
+            layer.bias *= factors
             reader.weight[:, : len(factors)] /= factors[:, None, None]
             values = self.relu(layer(values))
 
