@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import difflib
-from typing import Any, Protocol
+from collections.abc import Iterator
+from typing import Any, Literal, Protocol
 
 import av.codec
 from av.codec import Codec
@@ -68,12 +70,11 @@ def _offered(wanted: Codec) -> str:
 
 def decoders_of(wanted: Codec) -> list[str]:
     """The names of all decoders that this FFmpeg has for a codec; hardware ones may still not open."""
-    found = []
+    return [name for name, codec in codecs("r") if codec.id == wanted.id]
+
+
+def codecs(mode: Literal["r", "w"]) -> Iterator[tuple[str, Codec]]:
+    """All of this FFmpeg's decoders (``r``) or encoders (``w``) with their names, sorted."""
     for name in sorted(av.codec.codecs_available):
-        try:
-            codec = Codec(name, "r")
-        except UnknownCodecError:
-            continue
-        if codec.id == wanted.id:
-            found.append(name)
-    return found
+        with contextlib.suppress(UnknownCodecError):
+            yield name, Codec(name, mode)

@@ -7,7 +7,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from fractions import Fraction
 
-import av.codec
 from av.codec import Codec, find_best_pix_fmt_of_list
 from av.codec.codec import UnknownCodecError
 from av.codec.context import CodecContext, Flags
@@ -17,6 +16,7 @@ from av.video.format import VideoFormat
 from subpixel.errors import BadInputError
 from subpixel.media.colour import ColourTags, as_bt709, as_rgb
 from subpixel.media.containers import Container
+from subpixel.media.decoders import codecs
 from subpixel.media.faults import ffmpeg_faults
 from subpixel.media.pixels import has_alpha, is_rgb, working_format
 
@@ -135,15 +135,7 @@ def _codec(name: str | None, container: Container) -> Codec:
 
 def video_encoders() -> list[str]:
     """The names of all of this FFmpeg's encoders for video; hardware ones may still not open."""
-    found = []
-    for name in sorted(av.codec.codecs_available):
-        try:
-            codec = Codec(name, "w")
-        except UnknownCodecError:
-            continue
-        if codec.type == "video":
-            found.append(name)
-    return found
+    return [name for name, codec in codecs("w") if codec.type == "video"]
 
 
 def nearest_format(encoder: str, offered: Sequence[str], working: str) -> tuple[str, str]:
