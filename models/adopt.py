@@ -2,10 +2,11 @@
 
 Example:  python -m subpixel.models.adopt espcn --scale 3 --run runs/espcn-x3 --command "subpixel train espcn ..."
 
-A training in stages, each started with --init from the one before: --run and --command once a stage, in order. Weights
-that serve all scales (vdsr) get one card, with the figures of every scale. What an image net is measured on: Set5,
-Set14, B100, with the perceptual judges; a video net: Vid4, with the committed ESPCN of its scale beside it. Adversarial
-nets stand beside the net they started from: --beside FILE.safetensors, by default its committed weights.
+A training in stages, each started with --init from the one before: --run and --command once a stage, in order;
+--onwards where the first of them started from the committed weights, whose stages stay on the card. Weights that serve
+all scales (vdsr) get one card, with the figures of every scale. What an image net is measured on: Set5, Set14, B100,
+with the perceptual judges; a video net: Vid4, with the committed ESPCN of its scale beside it. Adversarial nets stand
+beside the net they started from: --beside FILE.safetensors, by default its committed weights.
 """
 
 from __future__ import annotations
@@ -24,7 +25,7 @@ from safetensors.torch import load_file, save_file
 
 from subpixel.errors import BadInputError, NotFoundError
 from subpixel.models.architecture import WEIGHTS, Architecture, TrainedModel
-from subpixel.models.card import CardRecord, Figure, figures_of, write_card
+from subpixel.models.card import CardRecord, Figure, figures_of, read_card, write_card
 from subpixel.models.card_words import ADVERSARIAL, words
 from subpixel.models.curve import write_curve
 from subpixel.models.evaluation import Bicubic, Measures, SetScore, Upscaler, score_set
@@ -48,6 +49,7 @@ STILL_SETS, CLIP_SETS = ("set5", "set14", "b100"), ("vid4",)
 @click.option("--scale", type=int, required=True, help="Of weights for all scales: the one it was trained at.")
 @click.option("--run", "runs", type=Path, multiple=True, required=True, help="The --out folder of a stage.")
 @click.option("--command", "commands", multiple=True, required=True, help="The command of that stage, for the card.")
+@click.option("--onwards", is_flag=True, help="The stages come after those of the card that is there.")
 @click.option("--into", type=Path, default=WEIGHTS, help="Where the committed weights lie [the package's].")
 @click.option("--set", "sets", multiple=True, help="What it is measured on [set5, set14, b100; vid4 for video].")
 @click.option("--quick", is_flag=True, help="From unrounded LR only: half the time for a heavy net.")
@@ -55,8 +57,8 @@ STILL_SETS, CLIP_SETS = ("set5", "set14", "b100"), ("vid4",)
 @click.option("--blend", type=Path, help="Take the mean of the last stage's weights and these: network interpolation.")
 @click.option("--note", "notes", multiple=True, help="A paragraph for the card; repeatable.")
 @click.option("--verdict", "said", help="The card's answer to whether more hours would help [from the curve].")
-def adopt(name: str, scale: int, runs: tuple[Path, ...], commands: tuple[str, ...], into: Path, sets: tuple[str, ...],
-          quick: bool, beside: Path | None, blend: Path | None, notes: tuple[str, ...],
+def adopt(name: str, scale: int, runs: tuple[Path, ...], commands: tuple[str, ...], onwards: bool, into: Path,
+          sets: tuple[str, ...], quick: bool, beside: Path | None, blend: Path | None, notes: tuple[str, ...],
           said: str | None) -> None:  # fmt: skip
     """Copy weights, measure them on the sets of the card, write card and curve."""
     if len(runs) != len(commands):
@@ -70,14 +72,17 @@ def adopt(name: str, scale: int, runs: tuple[Path, ...], commands: tuple[str, ..
         save_file(mean_of(weights, blend), weights)
         notes = (BLENDED.format(blend.stem), *notes)
     stages = [read_stage(folder) for folder in runs]
-    progress = joined(stages)
+    before = read_card(into / f"{stem}.json") if onwards else None
+    progress = joined([as_stage(before, into), *stages] if before else stages)
+    if before:
+        commands, notes = (*before.commands, *commands), (*before.notes, *notes)
     sets = sets or (CLIP_SETS if chosen.material == "clips" else STILL_SETS)
     scales = chosen.scales if chosen.shared else (scale,)
     figures = [f for s in scales for f in measured(chosen, s, weights, sets, quick, beside)]
     record = CardRecord(
         name=stem,
         commands=commands,
-        stage_steps=tuple(stage.step for stage in stages),
+        stage_steps=(*(before.stage_steps if before else ()), *(stage.step for stage in stages)),
         hours=progress.seconds / 3600,
         machine=cpu_model(),
         weights_sha256=trained(name, scale, weights).weights_sha256,
@@ -142,10 +147,25 @@ def read_stage(folder: Path) -> Progress:
     kept = torch.load(file, weights_only=True) if file.is_file() else {}
     if "progress" in kept:
         return read_progress(json.loads(kept["progress"]))
-    with (folder / "curve.csv").open(newline="") as curve:
-        rows = list(csv.DictReader(curve))
-    points = [(int(r["step"]), float(r["seconds"]), float(r["loss"]), float(r["psnr_db"])) for r in rows]
+    points = read_points(folder / "curve.csv")
     return Progress(step=points[-1][0], seconds=points[-1][1], points=points)
+
+
+def as_stage(record: CardRecord, folder: Path) -> Progress:
+    """The stages of a card as one, its curve beside it."""
+    return Progress(
+        step=sum(record.stage_steps),
+        seconds=3600 * record.hours,
+        first_losses=list(record.first_losses),
+        points=read_points(folder / f"{record.name}.curve.csv"),
+    )
+
+
+def read_points(file: Path) -> list[tuple[int, float, float, float]]:
+    """The points of a curve's file."""
+    with file.open(newline="") as curve:
+        rows = list(csv.DictReader(curve))
+    return [(int(r["step"]), float(r["seconds"]), float(r["loss"]), float(r["psnr_db"])) for r in rows]
 
 
 def steps_asked(folder: Path) -> int:

@@ -50,6 +50,8 @@ DEFAULTS = Recipe()
               help="The arithmetic; auto: bf16 where it is faster here.")  # fmt: skip
 @click.option("--criterion", type=click.Choice(get_args(Criterion)), default=DEFAULTS.criterion, show_default=True,
               help="Loss of nets that have none of their own.")  # fmt: skip
+@click.option("--refresh", type=int, default=DEFAULTS.refresh, show_default=True,
+              help="Steps between two updates of the optimiser's eigenbases.")  # fmt: skip
 @click.option("--threads", type=int, default=DEFAULTS.threads, show_default=True, help="Of torch.")
 @click.option("--device", default="cpu", show_default=True, help="cpu, or cuda for an NVIDIA GPU.")
 @click.option(
@@ -61,7 +63,7 @@ DEFAULTS = Recipe()
 @quiet_option
 def train(name: str, scale: int, data: tuple[Path, ...], out: Path | None, init: Path | None, steps: int, batch: int,
           patch: int, lr: float, seed: int, precision: TrainPrecision, criterion: Criterion,
-          threads: int, device: str, validate: str | None,
+          refresh: int, threads: int, device: str, validate: str | None,
           every: int, as_json: bool, quiet: bool, **adversarial: Any) -> None:  # fmt: skip
     """Train NAME. Interrupted by Ctrl-C it saves; the same command goes on where it stopped.
 
@@ -72,7 +74,7 @@ def train(name: str, scale: int, data: tuple[Path, ...], out: Path | None, init:
     chosen = architecture(name)
     chosen.check_scale(scale)
     recipe = Recipe(steps, batch, patch, lr, seed=seed, precision=precision, threads=threads,
-                    criterion=criterion)  # fmt: skip
+                    criterion=criterion, refresh=refresh)  # fmt: skip
     folder = out or Path("runs") / chosen.weights_name(scale)
     source = source_of(chosen, data, scale, recipe, output)
     trainer = trainer_for(chosen, scale, recipe, source, folder, device, AdversarialChoice(**adversarial))

@@ -17,7 +17,8 @@ class Recipe:
     """``lr`` rises over ``warmup`` steps, then falls to 1 % of itself by a cosine.
 
     ``criterion``: what is made of the pixels' errors by nets without a loss of their own: the mean of their squares, or
-    of Charbonnier's ``sqrt(error^2 + 1e-6)``, which leaves the few large ones less to say.
+    of Charbonnier's ``sqrt(error^2 + 1e-6)``, which leaves the few large ones less to say. ``refresh``: steps between
+    two updates of the optimiser's eigenbases, which take a third of a step's time in nets of 64 channels.
     """
 
     steps: int = 20_000
@@ -29,9 +30,10 @@ class Recipe:
     precision: TrainPrecision = "auto"
     threads: int = 1
     criterion: Criterion = "mse"
+    refresh: int = 10
 
     def __post_init__(self) -> None:
-        for name in ("steps", "batch", "patch_px", "threads"):
+        for name in ("steps", "batch", "patch_px", "threads", "refresh"):
             if getattr(self, name) < 1:
                 raise BadInputError(f"--{name.replace('_px', '')}: found {getattr(self, name)}, needed at least 1")
         if not 0 < self.lr < 1:

@@ -77,7 +77,7 @@ class Trainer:
             initialise(self._sample)
         widen(net)
         self.net: nn.Module = net.to(self.device)
-        self.optimiser = Soap(self.net.parameters(), lr=recipe.lr)
+        self.optimiser = Soap(self.net.parameters(), lr=recipe.lr, refresh=recipe.refresh)
         self.progress = Progress()
         rim_px = getattr(net, "rim_px", architecture.radius_px(scale) or 0)
         self.weight = border_weight(recipe.patch_px, rim_px, scale).to(self.device)

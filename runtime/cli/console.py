@@ -6,12 +6,14 @@ import json
 import sys
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
-from rich.console import Console
 
 from subpixel.records import to_json
+
+if TYPE_CHECKING:
+    from rich.console import Console  # a tenth of a second to import: only where something is said
 
 FILE_COLUMNS = 140  # a file or a pipe has no width of its own; tables stay whole
 
@@ -36,6 +38,8 @@ class Output:
     @property
     def console(self) -> Console:
         """For tables, text and progress: stdout for people, stderr beside JSON, nowhere when quiet."""
+        from rich.console import Console
+
         on_stderr = self.as_json or self.is_piped
         stream = sys.stderr if on_stderr else sys.stdout
         width = None if stream.isatty() else FILE_COLUMNS
@@ -44,10 +48,14 @@ class Output:
     @property
     def progress_console(self) -> Console:
         """Always stderr."""
+        from rich.console import Console
+
         return Console(stderr=True, quiet=self.quiet, highlight=False)
 
     def say(self, text: str) -> None:
         """One line for people."""
+        if self.quiet:
+            return
         self.console.print(text, markup=False)
 
     def result(self, value: object) -> None:

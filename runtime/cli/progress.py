@@ -9,10 +9,12 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from types import FrameType
-
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+from typing import TYPE_CHECKING
 
 from subpixel.cli.console import Output
+
+if TYPE_CHECKING:
+    from rich.progress import Progress
 
 LINE_SECONDS = 5.0
 
@@ -68,6 +70,8 @@ def progress_for(output: Output, name: str) -> Iterator[Callable[[int, int | Non
 
 
 def _bar(output: Output) -> Progress:
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
     columns = (
         TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TextColumn("{task.fields[fps]}"),
         TimeRemainingColumn(),

@@ -2,18 +2,44 @@
 
 from __future__ import annotations
 
+import sys
 import time
 from collections import deque
 from dataclasses import replace
 from functools import lru_cache
 from typing import Any
 
-import openvino as ov
-
 from subpixel.engines.base import Fallback, Probe, Receipt, Request, check_precision, refuse_or_fall_back
 from subpixel.errors import EngineError, faults_as
 from subpixel.spec import Array, Arrays, ModelSpec, Variant
 
+CONVERTER = "openvino.tools.ovc"
+
+
+def _without_its_converter() -> Any:
+    """The package without its model converter, which takes half of the import; that waits for its first call."""
+    if "openvino" in sys.modules or CONVERTER in sys.modules:
+        import openvino
+
+        return openvino
+    sys.modules[CONVERTER] = None  # type: ignore[assignment]  # an ImportError, which OpenVINO takes
+    try:
+        import openvino
+    finally:
+        del sys.modules[CONVERTER]
+    if not hasattr(openvino, "convert_model"):
+        openvino.convert_model = _convert_model
+    return openvino
+
+
+def _convert_model(*arguments: Any, **options: Any) -> Any:
+    from openvino.tools.ovc import convert_model
+
+    ov.convert_model = convert_model
+    return convert_model(*arguments, **options)
+
+
+ov: Any = _without_its_converter()
 VERSION = ov.__version__.partition("-")[0]
 CPU = "CPU"
 PRECISION_HINTS = {"fp32": "f32", "bf16": "bf16", "fp16": "f16"}
@@ -104,6 +130,8 @@ def _compile(model: Any, request: Request) -> tuple[Any, Fallback | None]:
 
 def _find(device: str) -> str | None:
     """OpenVINO's name for a device that is here; ``gpu`` is the first of several."""
+    if device.upper() == CPU:
+        return CPU  # always here, and to look for the others takes longer than to compile a small net
     wanted, found = device.upper().replace(":", "."), list(core().available_devices)
     return next((name for name in (wanted, f"{wanted}.0", wanted.removesuffix(".0")) if name in found), None)
 

@@ -17,6 +17,13 @@ from subpixel.engines.table import ENGINES, EngineRow
 ENGINE_FOLDER = Path(subpixel.__file__).parent / "engines"
 LIBRARIES = {package for row in ENGINES for package in row.packages}
 
+CALLED = """
+try:
+    openvino.convert_model("none.onnx")
+except Exception as fault:
+    print(type(fault).__name__, openvino.convert_model.__module__)
+"""
+
 
 def loaded_by(code: str) -> set[str]:
     """The top-level modules that a fresh Python holds after running ``code``, beyond those it starts with."""
@@ -42,3 +49,14 @@ def test_only_an_engines_own_file_imports_its_library(file: Path) -> None:
 def test_finding_out_what_is_installed_imports_nothing() -> None:
     code = "from subpixel.engines.table import ENGINES; print([(row.installed, row.version) for row in ENGINES])"
     assert not loaded_by(code) & LIBRARIES
+
+
+def test_openvino_comes_without_its_converter_which_is_imported_when_it_is_called(
+    require: Callable[[str], None],
+) -> None:
+    require("openvino")
+    opened = "import subpixel.engines.openvino, openvino"
+    assert "openvino_telemetry" not in loaded_by(opened)
+    program = f"{opened}\n{CALLED}"
+    said = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True).stdout.split()
+    assert said == ["Error", "openvino.tools.ovc.convert"]

@@ -95,6 +95,22 @@ def test_stages_are_joined_and_one_that_was_stopped_says_so(
     assert {judge for figure in record.figures for judge in figure.judged} == {"haarpsi", "mdsi"}
 
 
+def test_stages_that_go_on_from_committed_weights_come_after_its_own(
+    pictures: Path, tmp_path: Path, require: Callable[[str], None]
+) -> None:
+    require("piq")
+    for stage in ("a", "b"):
+        trained_stage("espcn", 3, pictures, tmp_path / stage)
+        arguments = ["--run", str(tmp_path / stage), "--command", f"{COMMAND} {stage}", "--set", str(pictures)]
+        onwards = ["--onwards", "--note", "More."] if stage == "b" else ["--note", "First."]
+        adopted(["espcn", "--scale", "3", "--quick", *arguments, *onwards], tmp_path / "into")
+    record = read_card(tmp_path / "into" / "espcn-x3.json")
+    assert record.commands == (f"{COMMAND} a", f"{COMMAND} b")
+    assert (record.stage_steps, record.notes) == ((4, 4), ("First.", "More."))
+    curve = (tmp_path / "into" / "espcn-x3.curve.csv").read_text().splitlines()
+    assert [line.partition(",")[0] for line in curve[1:]] == [str(step) for step in range(1, 9)]
+
+
 def test_a_command_for_each_run_is_asked_for() -> None:
     result = CliRunner().invoke(adopt, ["espcn", "--scale", "3", "--run", "a", "--run", "b", "--command", "c"])
     assert result.exit_code == 2

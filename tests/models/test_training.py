@@ -185,7 +185,7 @@ def test_the_first_steps_of_the_cards_command_come_again(name: str, eval_data: P
     options = train.make_context("train", command[2:]).params
     recipe = Recipe(options["steps"], options["batch"], options["patch"], options["lr"], seed=options["seed"],
                     precision=options["precision"], threads=options["threads"],
-                    criterion=options["criterion"])  # fmt: skip
+                    criterion=options["criterion"], refresh=options["refresh"])  # fmt: skip
     chosen = architecture(options["name"])
     source = source_of(chosen, options["data"], options["scale"], recipe, Output(quiet=True))
     choice = AdversarialChoice(**{field.name: options[field.name] for field in fields(AdversarialChoice)})

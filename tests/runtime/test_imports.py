@@ -51,6 +51,11 @@ def test_the_command_line_s_help_loads_no_engine_and_no_codec() -> None:
     assert loaded_by(code) & HEAVY <= {"click", "rich"}
 
 
+def test_the_console_is_loaded_when_something_is_said() -> None:
+    code = "import subpixel.cli.upscale"
+    assert "rich" not in loaded_by(code)
+
+
 def test_everything_public_is_there() -> None:
     import subpixel
 
