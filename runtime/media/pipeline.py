@@ -22,8 +22,8 @@ from subpixel.media.enlarge import Enlarger, Prepared, Preparer
 from subpixel.media.reader import Item, Reader
 from subpixel.media.sink import Sink
 
-ROOM_BYTES = 48 << 20  # a channel's; about ten 1080p frames with their bicubic ones
-ROOM_FRAMES = 4
+ROOM_BYTES = 48 << 20  # a channel's
+ROOM_FRAMES = 2  # more were not faster
 
 
 @dataclass
