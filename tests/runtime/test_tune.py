@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 import types
+from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -101,12 +102,26 @@ def test_a_slow_candidate_leaves_time_for_the_others(clock: Clock) -> None:
                                               "middling/procedure-fp32-u8"}  # fmt: skip
 
 
+def test_who_was_disturbed_the_first_time_is_visited_again(clock: Clock, monkeypatch: pytest.MonkeyPatch) -> None:
+    found, visits = [timed(clock, "disturbed", 0.01), timed(clock, "calm", 0.02)], Counter[str]()
+    first, later = {"disturbed": 50.0, "calm": 20.0}, {"disturbed": 10.0, "calm": 20.0}
+
+    def timing(candidate: Candidate, *_: Any) -> tune.Timing:
+        name = candidate.row.name
+        visits[name] += 1
+        return tune.Timing((first if visits[name] == 1 else later)[name], "")
+
+    monkeypatch.setattr(tune, "timing", timing)
+    assert names(tune.best_first(found, Wish(), SIZE, tune=True)) == ["disturbed", "calm"]
+    assert set(visits.values()) == {1 + tune.VISITS}
+
+
 def test_measuring_stops_when_the_budget_is_spent(clock: Clock) -> None:
     started = clock.seconds
     found = [timed(clock, f"sluggish{n}", run_s=1.0, open_s=0.5) for n in range(9)]
     figures = tune.measure(found, SIZE)
     assert 1 <= len(figures) < 9
-    assert len(clock.opened) == len(figures)
+    assert {f"{name}/procedure-fp32-u8" for name in clock.opened} == set(figures)
     assert clock.seconds - started <= tune.BUDGET_SECONDS + 1.5  # what had begun is finished: one opening, one run
 
 
@@ -201,7 +216,9 @@ def test_an_engine_that_can_choose_its_arithmetic_is_measured_in_both(
     found = [replace(candidate, row=row), timed(clock, "fifteen", 0.01)]
     best = tune.best_first(found, Wish(), SIZE, tune=True)[0]
     assert (best.row.name, best.request.precision) == ("fourteen", taken)
-    assert measured == (["fp32", own] if own == "fp32" else [own, "fp32", own])
+    first = ["fp32", own] if own == "fp32" else [own, "fp32", own]
+    assert measured[: len(first)] == first
+    assert len(measured) == len(first) * (1 + tune.VISITS)
 
 
 def with_equal_int8(bundle: Bundle) -> Bundle:
