@@ -43,13 +43,14 @@ from subpixel.tune import cpu_model
 
 SCALE, SET = 3, "set14"
 FRAME = (360, 640)
-SHAPES = tuple(Shape(*sizes) for sizes in (
-    (8, 2), (8, 4), (16, 2), (16, 3), (16, 5), (16, 7), (24, 3), (24, 5), (32, 3), (32, 4), (32, 6), (48, 4), (48, 6),
-    (48, 9), (64, 3), (64, 5),
-))  # fmt: skip
+BLOCKS = ((8, 4), (16, 3), (16, 4), (16, 5), (24, 4), (32, 4), (48, 4), (64, 5))  # on 2 x 2 pixels a position
+PIXELS = ((8, 1), (8, 2), (8, 4), (16, 1), (16, 2), (16, 3), (16, 5), (16, 8), (16, 14), (24, 8))
+SHAPES = (*(Shape(*sizes) for sizes in BLOCKS), *(Shape(*sizes, block=1) for sizes in PIXELS))
 HOUSE = ("espcn-x3", "srcnn-x3", "vdsr-x3")
 ROUNDS, RUNS = 8, 3
-RECIPE = Recipe(steps=2000, batch=8, patch_px=48, lr=2e-3, precision="fp32", criterion="charbonnier")
+RECIPE = Recipe(
+    steps=2000, batch=8, patch_px=48, lr=2e-3, precision="fp32", criterion="charbonnier", refresh=20, resized=(0.8, 0.6)
+)
 ROOT = Path(__file__).parents[1]
 RUNS_FOLDER, RECORD = ROOT / "runs" / "edge-search", ROOT / "docs" / "edge-search.json"
 
@@ -90,13 +91,13 @@ PUBLISHED = {"FSRCNN": (Fsrcnn(SCALE, 56, 12, 4), 29.43), "FSRCNN-s": (Fsrcnn(SC
 
 
 def label(shape: Shape) -> str:
-    """``16x3``."""
-    return f"{shape.channels}x{shape.layers}"
+    """``16x3``; ``16x3 on 2x2`` for positions of several pixels."""
+    return f"{shape.channels}x{shape.layers}" + (f" on {shape.block}x{shape.block}" if shape.block > 1 else "")
 
 
 def architecture_of(shape: Shape) -> Architecture:
     """An edge net of the shape."""
-    return edge_net(f"edge-{label(shape)}", shape)
+    return edge_net(f"edge-{label(shape).replace(' ', '-')}", shape)
 
 
 @click.group()
@@ -106,7 +107,7 @@ def search() -> None:
 
 @search.command()
 @click.option("--data", type=Path, multiple=True, required=True, help="Folder of training images; repeatable.")
-@click.option("--shape", "wanted", multiple=True, help="Only these, as 16x3 [all].")
+@click.option("--shape", "wanted", multiple=True, help="Only these, as '16x3 on 2x2' [all].")
 def train(data: tuple[Path, ...], wanted: tuple[str, ...]) -> None:
     """Train every shape for some minutes; an interrupted run goes on."""
     pairs = [(image.lr, image.hr) for image in read_set(SET, SCALE)]

@@ -58,11 +58,15 @@ def phase_weights(scale: int) -> torch.Tensor:
     return torch.tensor(weights.reshape(scale * scale, 1, 5, 5).copy(), dtype=torch.float32)
 
 
-def symmetric_pad(image: torch.Tensor) -> torch.Tensor:
-    """Two pixels to every side. In two steps, so that a side of one pixel works too; slices, which every target has."""
+def symmetric_pad(image: torch.Tensor, border_px: int = 2) -> torch.Tensor:
+    """Two pixels to every side, or one.
+
+    One after the other, so that a side of one pixel works too; slices, which every target has.
+    """
     for axis in (2, 3):
-        once = torch.cat([_start(image, axis, 0), image, _end(image, axis, 1)], dim=axis)
-        image = torch.cat([_start(once, axis, 2), once, _end(once, axis, 3)], dim=axis)
+        image = torch.cat([_start(image, axis, 0), image, _end(image, axis, 1)], dim=axis)
+        if border_px == 2:
+            image = torch.cat([_start(image, axis, 2), image, _end(image, axis, 3)], dim=axis)
     return image
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import signal
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, get_args
 
@@ -14,6 +15,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from torch import nn
 
 from subpixel.cli.console import Output, json_option, quiet_option
+from subpixel.cli.memory import keep_tensors
 from subpixel.errors import BadInputError, NotFoundError
 from subpixel.models import training
 from subpixel.models.adversarial_cli import AdversarialChoice, adversarial_options, trainer_for
@@ -52,6 +54,7 @@ DEFAULTS = Recipe()
               help="Loss of nets that have none of their own.")  # fmt: skip
 @click.option("--refresh", type=int, default=DEFAULTS.refresh, show_default=True,
               help="Steps between two updates of the optimiser's eigenbases.")  # fmt: skip
+@click.option("--resized", type=float, multiple=True, help="Images also at this share of their size; repeatable.")
 @click.option("--threads", type=int, default=DEFAULTS.threads, show_default=True, help="Of torch.")
 @click.option("--device", default="cpu", show_default=True, help="cpu, or cuda for an NVIDIA GPU.")
 @click.option(
@@ -63,18 +66,19 @@ DEFAULTS = Recipe()
 @quiet_option
 def train(name: str, scale: int, data: tuple[Path, ...], out: Path | None, init: Path | None, steps: int, batch: int,
           patch: int, lr: float, seed: int, precision: TrainPrecision, criterion: Criterion,
-          refresh: int, threads: int, device: str, validate: str | None,
+          refresh: int, resized: tuple[float, ...], threads: int, device: str, validate: str | None,
           every: int, as_json: bool, quiet: bool, **adversarial: Any) -> None:  # fmt: skip
     """Train NAME. Interrupted by Ctrl-C it saves; the same command goes on where it stopped.
 
     \b
     Example:  subpixel train espcn --scale 3 --data photos/
     """
+    keep_tensors()
     output = Output(as_json, quiet)
     chosen = architecture(name)
     chosen.check_scale(scale)
     recipe = Recipe(steps, batch, patch, lr, seed=seed, precision=precision, threads=threads,
-                    criterion=criterion, refresh=refresh)  # fmt: skip
+                    criterion=criterion, refresh=refresh, resized=resized)  # fmt: skip
     folder = out or Path("runs") / chosen.weights_name(scale)
     source = source_of(chosen, data, scale, recipe, output)
     trainer = trainer_for(chosen, scale, recipe, source, folder, device, AdversarialChoice(**adversarial))
@@ -101,23 +105,25 @@ def source_of(
             raise NotFoundError(f"--data {folder}: no such folder; needed a folder of training images")
     if chosen.material == "scales":  # the patch asked for at --scale, the same HR size at the others
         hr_px = recipe.patch_px * scale
-        return ScalesSource([_patches(data, s, hr_px // s, recipe.seed, output) for s in chosen.scales])
+        patches = (replace(recipe, patch_px=hr_px // s) for s in chosen.scales)
+        return ScalesSource([_patches(data, s, one, output) for s, one in zip(chosen.scales, patches, strict=True)])
     if chosen.material == "clips":
+        if recipe.resized:
+            raise BadInputError(f"--resized is for images, and {chosen.name} is trained on clips; leave it out")
         return clip_source(data, scale, recipe.patch_px, recipe.seed, trained_length(chosen), chosen.lookahead)
-    return _patches(data, scale, recipe.patch_px, recipe.seed, output, colour=chosen.material == "rgb")
+    return _patches(data, scale, recipe, output, colour=chosen.material == "rgb")
 
 
-def _patches(
-    data: tuple[Path, ...], scale: int, patch_px: int, seed: int, output: Output, colour: bool = False
-) -> PatchSource:
+def _patches(data: tuple[Path, ...], scale: int, recipe: Recipe, output: Output, colour: bool = False) -> PatchSource:
     load, source = (load_colour_pairs, ColourSource) if colour else (load_pairs, PatchSource)
-    groups = [load(image_files([folder]), scale, patch_px) for folder in data]
-    found, usable = len(image_files(data)), sum(map(len, groups))
+    patch_px = recipe.patch_px
+    groups = [load(image_files([folder]), scale, patch_px, resized=recipe.resized) for folder in data]
+    found, usable = len(image_files(data)) * (1 + len(recipe.resized)), sum(map(len, groups))
     if not usable:
         side = patch_px * scale
         raise BadInputError(f"found {found} images in --data, none of {side}x{side} pixels or more; needed some")
     output.say(f"{usable} of {found} images are large enough for {patch_px}-pixel LR patches")
-    return source(groups, scale, patch_px, seed)
+    return source(groups, scale, patch_px, recipe.seed)
 
 
 def _begin(trainer: training.Trainer, init: Path | None, output: Output) -> None:

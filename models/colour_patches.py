@@ -29,9 +29,11 @@ def read_rgb(path: Path) -> NDArray[np.float64]:
         return np.asarray(file.convert("RGB"), dtype=np.float64) / 255.0
 
 
-def load_colour_pairs(files: Sequence[Path], scale: int, smallest_lr_px: int) -> list[Pair]:
+def load_colour_pairs(
+    files: Sequence[Path], scale: int, smallest_lr_px: int, resized: Sequence[float] = ()
+) -> list[Pair]:
     """As ``load_pairs``, with ``lr`` ``[h, w, 3]`` and ``hr`` ``[h s, w s, 3]``; large photographs halved."""
-    return load_pairs(files, scale, smallest_lr_px, lambda path: halved_if_large(read_rgb(path)))
+    return load_pairs(files, scale, smallest_lr_px, lambda path: halved_if_large(read_rgb(path)), resized)
 
 
 def colour_pairs(files: Sequence[Path], scale: int) -> list[tuple[NDArray[np.float64], NDArray[np.float64]]]:

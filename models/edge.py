@@ -1,9 +1,12 @@
-"""Our own nets for video on small devices: 3 x 3 convolutions on the pixel-unshuffled plane, one bound for all tensors.
+"""Our own nets for video on small devices: 3 x 3 convolutions, one bound for all tensors.
 
-Every 2 x 2 pixels become one position of four channels (Shi et al. 2016, backwards), which buys three times the weights
-for the same time. Every tensor inside lies in [0, 6]: ReLU6, and the plane times six, so that an int8 step of it is one
-level of an 8-bit frame. The plane goes into the last convolution beside the features: what bicubic gives is a 3 x 3
-convolution of it, where the weights start.
+The fast ones work on the pixel-unshuffled plane: every 2 x 2 pixels become one position of four channels (Shi et al.
+2016, backwards), which buys three times the weights for the same time. Where there is time for depth, few channels on
+the plane as it is learn more: a filter is the same at every pixel.
+
+Every tensor inside lies in [0, 6]: ReLU6, and the plane times six, so that an int8 step of it is one level of an 8-bit
+frame. The plane goes into the last convolution beside the features: what bicubic gives is a 3 x 3 convolution of it on
+blocks, and nearly one on single pixels; there the weights start.
 
 While training each convolution is a sum of branches (Ding et al. 2021, arXiv:2101.03697; Zhang et al. 2021, ECBSR),
 folded into its 3 x 3 weights in the forward pass; what is saved and exported is the folded net.
@@ -21,10 +24,9 @@ from torch import nn
 
 from subpixel.models.architecture import Architecture
 from subpixel.models.bicubic import symmetric_pad
-from subpixel.models.initialise import fit_relu_layers
+from subpixel.models.initialise import fit_passing_layers, fit_relu_layers
 from subpixel.quality.resize import upscale
 
-BLOCK = 2  # LR pixels a side of a position
 TOP = 6.0  # ReLU6's bound
 ROOM = 1.5  # how far below it the largest value seen is put
 MOST_STRETCH = 8.0
@@ -32,43 +34,45 @@ MOST_STRETCH = 8.0
 
 @dataclass(frozen=True)
 class Shape:
-    """``layers``: convolutions before the last one, each of ``channels``.
+    """``layers``: convolutions before the last one, each of ``channels``; ``block``: LR pixels a side of a position.
 
-    The last of them has four fewer: with the plane beside them they fill the same registers.
+    The last of them has fewer: with the plane beside them they fill the same registers.
     """
 
     channels: int
     layers: int
+    block: int = 2
 
     @property
     def widths(self) -> tuple[int, ...]:
         """Of every tensor from the plane on."""
-        return (BLOCK**2, *[self.channels] * (self.layers - 1), self.channels - BLOCK**2)
+        return (self.block**2, *[self.channels] * (self.layers - 1), self.channels - self.block**2)
 
 
 class Edge(nn.Module):
-    """``[N, 1, H, W]`` luma in [0, 1] to ``[N, 1, s H, s W]``; not clipped. Graphs are for even H and W.
+    """``[N, 1, H, W]`` luma in [0, 1] to ``[N, 1, s H, s W]``; not clipped. Graphs are for multiples of the block.
 
-    The frame is continued by two pixels, symmetrically, as bicubic does; zeros around the features.
+    The frame is continued by a block, symmetrically, as bicubic does; zeros around the features.
     """
 
-    border_px = 2
     rim_px = 6  # LR pixels; beyond, a border hardly matters, though it reaches further: 0.15 dB more on Set5 x3
 
     def __init__(self, scale: int, shape: Shape) -> None:
         super().__init__()
-        self.scale = scale
-        self.register_buffer("cells", TOP * torch.eye(BLOCK**2).reshape(-1, 1, BLOCK, BLOCK), persistent=False)
+        self.scale, self.block, self.border_px = scale, shape.block, shape.block
+        block = self.block
+        self.register_buffer("cells", TOP * torch.eye(block**2).reshape(-1, 1, block, block), persistent=False)
         self.features = nn.ModuleList(nn.Conv2d(*counts, 3, padding=1) for counts in pairwise(shape.widths))
-        self.last = nn.Conv2d(shape.channels, (BLOCK * scale) ** 2, 3)
+        self.last = nn.Conv2d(shape.channels, (block * scale) ** 2, 3)
         self.relu = nn.ReLU6()
-        self.shuffle = nn.PixelShuffle(BLOCK * scale)
+        self.shuffle = nn.PixelShuffle(block * scale)
 
     def initialise(self, sample: torch.Tensor) -> None:
         """Fit to LR patches ``[N, 1, H, W]``; the result starts as bicubic's."""
-        fit_relu_layers((*self.inner(), self.last), self.plane(sample))
+        fit = fit_passing_layers if self.block == 1 else fit_relu_layers
+        fit((*self.inner(), self.last), self.plane(sample))
         with torch.no_grad():
-            self.last.weight[:, -(BLOCK**2) :] = bicubic_cells(self.scale) / TOP
+            self.last.weight[:, -(self.block**2) :] = bicubic_cells(self.scale, self.block) / TOP
 
     @torch.no_grad()
     def stretch(self, sample: torch.Tensor) -> None:
@@ -78,7 +82,7 @@ class Edge(nn.Module):
         made larger is made as much smaller where it is read (Nagel et al. 2019, arXiv:1906.04721, with values in place
         of weights).
         """
-        values, layers = self.plane(symmetric_pad(sample)), self.inner()
+        values, layers = self.plane(symmetric_pad(sample, self.block)), self.inner()
         for layer, reader in zip(layers, [*layers[1:], self.last], strict=True):
             largest = self.relu(layer(values)).amax(dim=(0, 2, 3))
             factors = (TOP / (ROOM * largest)).clamp(1, MOST_STRETCH).where(largest > 0, torch.ones(()))
@@ -92,16 +96,16 @@ class Edge(nn.Module):
         return [layer for layer in self.features if isinstance(layer, nn.Conv2d)]
 
     def plane(self, around: torch.Tensor) -> torch.Tensor:
-        """``[N, 4, h / 2, w / 2]`` in [0, 6]: a convolution, which every target has for every size."""
+        """``[N, b b, h / b, w / b]`` in [0, 6]: a convolution, which every target has for every size."""
         cells: torch.Tensor = self.cells  # type: ignore[assignment]
-        return nn.functional.conv2d(around, cells, stride=BLOCK)
+        return nn.functional.conv2d(around, cells, stride=self.block)
 
     def trunk(self, luma: torch.Tensor) -> torch.Tensor:
-        """All but the shuffle: ``[N, 4 s^2, H / 2, W / 2]``."""
-        return self.inside(symmetric_pad(luma))
+        """All but the shuffle: ``[N, b b s s, H / b, W / b]``."""
+        return self.inside(symmetric_pad(luma, self.block))
 
     def inside(self, around: torch.Tensor) -> torch.Tensor:
-        """``trunk`` of a frame with its border, ``[N, 1, H + 4, W + 4]``."""
+        """``trunk`` of a frame with its border, ``[N, 1, H + 2 b, W + 2 b]``."""
         plane = self.plane(around)
         values = plane
         for layer in self.features:
@@ -110,41 +114,46 @@ class Edge(nn.Module):
         return result
 
     def forward(self, luma: torch.Tensor) -> torch.Tensor:
-        height, width = luma.shape[2:]
-        if height % BLOCK or width % BLOCK:  # never in a graph: its sizes are multiples
-            luma = nn.functional.pad(luma, (0, width % BLOCK, 0, height % BLOCK), mode="replicate")
+        (height, width), block = luma.shape[2:], self.block
+        if height % block or width % block:  # never in a graph: its sizes are multiples
+            luma = nn.functional.pad(luma, (0, width % block, 0, height % block), mode="replicate")
             return self.forward(luma)[:, :, : height * self.scale, : width * self.scale]
         result: torch.Tensor = self.shuffle(self.trunk(luma))
         return result
 
 
 @cache
-def bicubic_cells(scale: int) -> torch.Tensor:
-    """``[4 s^2, 4, 3, 3]``: bicubic enlargement as a convolution of cells of 2 x 2 pixels to cells of 2 s x 2 s."""
-    cells, side = 5, BLOCK * scale
-    weights = np.empty((side, side, BLOCK, BLOCK, 3, 3))
-    for row in range(BLOCK):
-        for column in range(BLOCK):
-            lit = np.zeros((cells * BLOCK, cells * BLOCK))
-            lit[2 * BLOCK + row, 2 * BLOCK + column] = 1.0
+def bicubic_cells(scale: int, block: int) -> torch.Tensor:
+    """``[b b s s, b b, 3, 3]``: bicubic enlargement as a convolution of cells of b x b pixels to cells of b s x b s.
+
+    Exact for b = 2. Of one pixel's five neighbours the middle three are taken, what they weigh brought to one.
+    """
+    cells, side = 5, block * scale
+    weights = np.empty((side, side, block, block, 3, 3))
+    for row in range(block):
+        for column in range(block):
+            lit = np.zeros((cells * block, cells * block))
+            lit[2 * block + row, 2 * block + column] = 1.0
             response = upscale(lit, scale).reshape(cells, side, cells, side)[1:4, :, 1:4]
             weights[:, :, row, column] = response[::-1, :, ::-1].transpose(1, 3, 0, 2)
-    return torch.tensor(weights.reshape(side**2, BLOCK**2, 3, 3), dtype=torch.float32)
+    if block == 1:
+        weights /= weights.sum(axis=(2, 3, 4, 5), keepdims=True)
+    return torch.tensor(weights.reshape(side**2, block**2, 3, 3), dtype=torch.float32)
 
 
 def edge_net(name: str, shape: Shape) -> Architecture:
-    """The architecture of a shape. Reach: two pixels and a cell for every convolution but the last, and that one's."""
+    """The architecture of a shape. Reach: a cell for every convolution, and what is beyond a pixel in its own."""
     return Architecture(
         name=name,
         family="image",
         paper="ours",
         scales=(2, 3, 4),
         build=lambda scale: Edge(scale, shape),
-        radius_px=lambda scale: BLOCK * (shape.layers + 1) + 1,
-        size_multiple=BLOCK,
+        radius_px=lambda scale: shape.block * (shape.layers + 1) + shape.block - 1,
+        size_multiple=shape.block,
     )
 
 
 EDGE_FAST = edge_net("edge-fast", Shape(16, 5))
-EDGE = edge_net("edge", Shape(32, 4))
-EDGE_BEST = edge_net("edge-best", Shape(64, 5))
+EDGE = edge_net("edge", Shape(16, 3, block=1))
+EDGE_BEST = edge_net("edge-best", Shape(16, 14, block=1))

@@ -12,6 +12,7 @@ import torch
 from torch import nn
 
 GAIN = 0.7  # standard deviation before each tanh
+PASSING_GAIN = 0.3  # of what a layer adds to what it hands on
 BLOCK_GAIN = 0.1  # of the second layer of a residual block: ten of them start as almost nothing
 
 
@@ -42,6 +43,22 @@ def fit_relu_layers(layers: Sequence[nn.Conv2d], sample: torch.Tensor) -> None:
     values = sample
     for layer in layers[:-1]:
         values = torch.relu(_fitted(layer, values, sees_image=layer is layers[0]))
+    _silence(layers[-1])
+
+
+@torch.no_grad()
+def fit_passing_layers(layers: Sequence[nn.Conv2d], sample: torch.Tensor) -> None:
+    """As ``fit_relu_layers``, and all but the first and the last also hand on what they are given.
+
+    So a deep net starts as a shallow one: RepVGG's identity branch (Ding et al. 2021, arXiv:2101.03697), folded.
+    """
+    values = torch.relu(_fitted(layers[0], sample, sees_image=True))
+    for layer in layers[1:-1]:
+        _fitted(layer, values)
+        layer.weight *= PASSING_GAIN
+        handed_on = range(min(layer.in_channels, layer.out_channels))
+        layer.weight[handed_on, handed_on, 1, 1] += 1
+        values = torch.relu(layer(values))
     _silence(layers[-1])
 
 

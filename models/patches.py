@@ -61,14 +61,21 @@ def load_pairs(
     scale: int,
     smallest_lr_px: int,
     read: Callable[[Path], NDArray[np.float64]] = read_training_luma,
+    resized: Sequence[float] = (),
 ) -> list[Pair]:
-    """Read and degrade every file large enough to cut an LR patch from."""
+    """Read and degrade every file large enough to cut an LR patch from; also at these shares of its size."""
     pairs = []
     for path in files:
-        hr = crop_to_multiple(read(path), scale)
-        if min(hr.shape[:2]) // scale >= smallest_lr_px:
-            pairs.append(Pair(downscale(hr, scale).astype(np.float32), hr.astype(np.float32)))
+        image = read(path)
+        for size in (image, *(_at_share(image, share) for share in resized)):
+            hr = crop_to_multiple(size, scale)
+            if min(hr.shape[:2]) // scale >= smallest_lr_px:
+                pairs.append(Pair(downscale(hr, scale).astype(np.float32), hr.astype(np.float32)))
     return pairs
+
+
+def _at_share(image: NDArray[np.float64], share: float) -> NDArray[np.float64]:
+    return resize(image, round(share * image.shape[0]), round(share * image.shape[1])).clip(0, 1)
 
 
 def _shares(group: Sequence[Pair]) -> NDArray[np.float64]:

@@ -18,7 +18,8 @@ class Recipe:
 
     ``criterion``: what is made of the pixels' errors by nets without a loss of their own: the mean of their squares, or
     of Charbonnier's ``sqrt(error^2 + 1e-6)``, which leaves the few large ones less to say. ``refresh``: steps between
-    two updates of the optimiser's eigenbases, which take a third of a step's time in nets of 64 channels.
+    two updates of the optimiser's eigenbases, which take a third of a step's time in nets of 64 channels. ``resized``:
+    images are also taken at these shares of their size, where they are sharper and their own compression shows less.
     """
 
     steps: int = 20_000
@@ -31,11 +32,14 @@ class Recipe:
     threads: int = 1
     criterion: Criterion = "mse"
     refresh: int = 10
+    resized: tuple[float, ...] = ()
 
     def __post_init__(self) -> None:
         for name in ("steps", "batch", "patch_px", "threads", "refresh"):
             if getattr(self, name) < 1:
                 raise BadInputError(f"--{name.replace('_px', '')}: found {getattr(self, name)}, needed at least 1")
+        if not all(0 < share < 1 for share in self.resized):
+            raise BadInputError(f"--resized: found {self.resized}, needed shares between 0 and 1")
         if not 0 < self.lr < 1:
             raise BadInputError(f"--lr: found {self.lr}, needed more than 0 and less than 1")
 

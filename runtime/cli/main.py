@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
-import ctypes
 import gc
 import importlib
 import sys
@@ -16,8 +14,6 @@ from subpixel.errors import MissingPackageError, SubpixelError
 
 INTERRUPTED = 130
 GC_THRESHOLD = 20_000  # objects; by Python's own 700 a tenth of the start is spent looking for garbage
-M_MMAP_THRESHOLD = -3  # of glibc's mallopt
-LARGE_BYTES = 1 << 20
 
 # verb -> (module:command, the extra it needs, one line of help)
 VERBS: dict[str, tuple[str, str, str]] = {
@@ -75,7 +71,7 @@ def cli() -> None:
 
 def main() -> NoReturn:
     """Run the command line; our errors become one line and an exit code, an interrupt 130."""
-    _settle()
+    gc.set_threshold(GC_THRESHOLD)
     try:
         result = cli.main(standalone_mode=False)
     except SubpixelError as fault:
@@ -93,18 +89,6 @@ def main() -> NoReturn:
         sys.stderr.close()
         sys.exit(0)
     sys.exit(result if isinstance(result, int) else 0)
-
-
-def _settle() -> None:
-    """What only a whole program may choose for its process: how garbage is looked for, and where frames lie.
-
-    glibc comes to keep freed frames in its heaps, with holes between them, 15 to 35 MiB in a job of 1080p frames; above
-    a fixed size their memory goes back at once.
-    """
-    gc.set_threshold(GC_THRESHOLD)
-    if sys.platform == "linux":
-        with contextlib.suppress(AttributeError, OSError):  # another C library
-            ctypes.CDLL(None).mallopt(M_MMAP_THRESHOLD, LARGE_BYTES)
 
 
 def _complain(text: str, exit_code: int) -> NoReturn:

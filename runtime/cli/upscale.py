@@ -13,6 +13,7 @@ from typing import Any
 import click
 
 from subpixel.cli.console import Output
+from subpixel.cli.memory import give_frames_back
 from subpixel.cli.progress import interruptible_once, progress_for
 from subpixel.cli.upscale_options import options_of, with_options
 from subpixel.errors import BadInputError, PartialResultError
@@ -47,6 +48,7 @@ def upscale(
     OUT's suffix says its format: .mp4 .m4v .mov .mkv .webm for videos. Sound, subtitles, chapters and tags are kept.
     In a folder every result has its input's name.
     """
+    give_frames_back()
     is_piped = names[-1] == PIPE and output_folder is None
     if is_piped and as_json:
         raise BadInputError("--json speaks on standard output, where the video goes; name a file, or leave --json out")

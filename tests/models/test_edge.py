@@ -15,13 +15,14 @@ from torch import nn
 
 from subpixel.models import branches
 from subpixel.models.branches import Branches
-from subpixel.models.edge import EDGE_FAST, MOST_STRETCH, ROOM, TOP, Edge, Shape, edge_net
+from subpixel.models.edge import EDGE_BEST, EDGE_FAST, MOST_STRETCH, ROOM, TOP, Edge, Shape, edge_net
 from subpixel.models.patches import Pair, PatchSource
 from subpixel.models.recipe import Recipe
 from subpixel.models.training import WEIGHTS_FILE, Trainer
 from subpixel.quality.resize import downscale, upscale
 
 SMALL = Shape(8, 2)
+DEEP = Shape(8, 6, block=1)
 
 
 def fitted(scale: int, shape: Shape = SMALL) -> Edge:
@@ -40,6 +41,17 @@ def test_an_untrained_net_is_bicubic_to_the_last_border_pixel(scale: int, size: 
     continued = np.pad(image, ((0, size[0] % 2), (0, size[1] % 2)), mode="edge")
     wanted = upscale(continued, scale)[: size[0] * scale, : size[1] * scale]
     np.testing.assert_allclose(found, wanted, atol=2e-6)
+
+
+@pytest.mark.parametrize("scale", (2, 3, 4))
+def test_an_untrained_net_on_single_pixels_is_nearly_bicubic_and_exact_where_it_is_flat(scale: int) -> None:
+    rows, columns = np.mgrid[:11, :9]
+    image = (0.5 + 0.3 * np.sin(rows / 2.5) * np.cos(columns / 3)).astype(np.float32)
+    with torch.no_grad():
+        net = fitted(scale, DEEP)
+        found, flat = (net(torch.from_numpy(one)[None, None])[0, 0].numpy() for one in (image, 0 * image + 0.7))
+    np.testing.assert_allclose(found, upscale(image.astype(np.float64), scale), atol=0.03)
+    np.testing.assert_allclose(flat, np.full_like(flat, 0.7), atol=2e-6)
 
 
 def test_every_tensor_inside_has_the_range_of_the_plane() -> None:
@@ -65,8 +77,9 @@ def largest_values(net: Edge, frames: torch.Tensor) -> list[torch.Tensor]:
     return seen
 
 
-def test_channels_are_stretched_to_the_bound_and_the_function_stays() -> None:
-    net, frames = fitted(3), torch.rand(4, 1, 12, 14)
+@pytest.mark.parametrize("shape", [SMALL, DEEP], ids=str)
+def test_channels_are_stretched_to_the_bound_and_the_function_stays(shape: Shape) -> None:
+    net, frames = fitted(3, shape), torch.rand(4, 1, 12, 14)
     with torch.no_grad():
         net.last.weight.add_(0.02 * torch.randn_like(net.last.weight))
         net.inner()[-1].weight.mul_(0.2)
@@ -177,6 +190,7 @@ def test_another_scale_starts_with_everything_but_the_last_convolution(tmp_path:
     assert trainer.start_from(tmp_path / "x3.safetensors") == ["last.bias", "last.weight"]
 
 
-def test_the_contract_asks_for_even_frames() -> None:
+def test_the_contract_asks_for_even_frames_where_positions_are_of_2_by_2_pixels() -> None:
     assert EDGE_FAST.spec(3).size_multiple == 2
+    assert EDGE_BEST.spec(3).size_multiple == 1
     assert EDGE_FAST.spec(3).name == "edge-fast-x3"

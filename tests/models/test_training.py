@@ -107,6 +107,24 @@ def test_a_net_of_many_scales_is_trained_by_the_criterion(photos: Path, tmp_path
     assert losses[0] < losses[1] < 1
 
 
+def test_images_are_taken_at_shares_of_their_size_too_where_a_patch_still_fits(photos: Path) -> None:
+    files = image_files([photos])
+    whole, more = load_pairs(files, 2, 20), load_pairs(files, 2, 20, resized=(0.75, 0.5))
+    assert len(whole) == len(files)
+    assert [pair.hr.shape for pair in more] == [(72, 96), (54, 72)] * len(
+        files
+    )  # at half the size no 20 x 20 patch fits
+    np.testing.assert_array_equal(more[0].hr, whole[0].hr)
+
+
+def test_the_eigenbases_are_turned_as_often_as_the_recipe_says(photos: Path, tmp_path: Path) -> None:
+    often, seldom = (
+        finish(trainer(photos, tmp_path / str(refresh), replace(SMALL, refresh=refresh))) for refresh in (1, 1000)
+    )
+    assert often[:2] == seldom[:2]
+    assert often[-1] != seldom[-1]
+
+
 def test_training_lowers_the_loss(photos: Path, tmp_path: Path) -> None:
     losses = finish(trainer(photos, tmp_path, replace(SMALL, steps=60)))
     assert np.mean(losses[-10:]) < 0.5 * np.mean(losses[:5])
@@ -152,7 +170,9 @@ def test_ctrl_c_saves_and_exits_with_130(photos: Path, tmp_path: Path) -> None:
     assert resumed.progress.step >= 5
 
 
-@pytest.mark.parametrize("option", [("--steps", "0"), ("--batch", "-1"), ("--lr", "7")])
+@pytest.mark.parametrize(
+    "option", [("--steps", "0"), ("--batch", "-1"), ("--lr", "7"), ("--refresh", "0"), ("--resized", "1.5")]
+)
 def test_a_senseless_recipe_is_refused(photos: Path, option: tuple[str, str]) -> None:
     result = CliRunner().invoke(train, ["espcn", "--scale", "3", "--data", str(photos), *option])
     assert isinstance(result.exception, BadInputError)
@@ -185,7 +205,8 @@ def test_the_first_steps_of_the_cards_command_come_again(name: str, eval_data: P
     options = train.make_context("train", command[2:]).params
     recipe = Recipe(options["steps"], options["batch"], options["patch"], options["lr"], seed=options["seed"],
                     precision=options["precision"], threads=options["threads"],
-                    criterion=options["criterion"], refresh=options["refresh"])  # fmt: skip
+                    criterion=options["criterion"], refresh=options["refresh"],
+                    resized=options["resized"])  # fmt: skip
     chosen = architecture(options["name"])
     source = source_of(chosen, options["data"], options["scale"], recipe, Output(quiet=True))
     choice = AdversarialChoice(**{field.name: options[field.name] for field in fields(AdversarialChoice)})
