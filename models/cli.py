@@ -15,7 +15,6 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from torch import nn
 
 from subpixel.cli.console import Output, json_option, quiet_option
-from subpixel.cli.memory import keep_tensors
 from subpixel.errors import BadInputError, NotFoundError
 from subpixel.models import training
 from subpixel.models.adversarial_cli import AdversarialChoice, adversarial_options, trainer_for
@@ -73,7 +72,6 @@ def train(name: str, scale: int, data: tuple[Path, ...], out: Path | None, init:
     \b
     Example:  subpixel train espcn --scale 3 --data photos/
     """
-    keep_tensors()
     output = Output(as_json, quiet)
     chosen = architecture(name)
     chosen.check_scale(scale)

@@ -59,13 +59,18 @@ class Edge(nn.Module):
 
     def __init__(self, scale: int, shape: Shape) -> None:
         super().__init__()
-        self.scale, self.block, self.border_px = scale, shape.block, shape.block
+        self.scale, self.block = scale, shape.block
         block = self.block
         self.register_buffer("cells", TOP * torch.eye(block**2).reshape(-1, 1, block, block), persistent=False)
         self.features = nn.ModuleList(nn.Conv2d(*counts, 3, padding=1) for counts in pairwise(shape.widths))
         self.last = nn.Conv2d(shape.channels, (block * scale) ** 2, 3)
         self.relu = nn.ReLU6()
         self.shuffle = nn.PixelShuffle(block * scale)
+
+    @property
+    def border_px(self) -> int:
+        """LR pixels that ``inside`` is given beyond the frame."""
+        return self.block
 
     def initialise(self, sample: torch.Tensor) -> None:
         """Fit to LR patches ``[N, 1, H, W]``; the result starts as bicubic's."""

@@ -98,15 +98,15 @@ def measure(found: list[Candidate], frame_size: tuple[int, int], streams: int = 
     counts. ``streams`` 0: these also with runs side by side.
     """
     timings: dict[str, Timing] = {}
-    started, measured, size = time.perf_counter(), contenders(found), working_size(frame_size)
-    until, turn = started + BUDGET_SECONDS, FINAL_SHARE * BUDGET_SECONDS / VISITS
+    until, measured, size = time.perf_counter() + BUDGET_SECONDS, contenders(found), working_size(frame_size)
+    turn = FINAL_SHARE * BUDGET_SECONDS / VISITS
     _measure(measured, size, until - VISITS * turn, timings)
     ranked = sorted((c for c in measured if label(c) in timings), key=lambda c: timings[label(c)].median_ms)
     finalists = ranked[:FINALISTS]
     if streams == 0:
         finalists += [wide for c in finalists if (wide := abreast(c)) != c]
-    for visit in range(VISITS if len(finalists) > 1 else 0):
-        _measure(finalists, size, until - (VISITS - 1 - visit) * turn, timings)
+    for turns_left in reversed(range(VISITS if len(finalists) > 1 else 0)):
+        _measure(finalists, size, until - turns_left * turn, timings)
     return {name: found.median_ms for name, found in timings.items()}
 
 

@@ -15,7 +15,7 @@ from subpixel.models.registry import trained, trained_names
 ROOT = Path(__file__).parents[2]
 KINDS = ("", "-u8")
 FAST = "espcn-", "edge-"  # made for every target, int8 too
-PASSING = "espcn-", "edge-fast-"  # the other edge nets are up to 1.3 dB short in the bf16 that OpenVINO may choose
+PASSING = "espcn-", "edge-fast-"  # OpenVINO too: others are up to 3 dB short in the bf16 that it may choose
 SCATTERING = "spmc-"  # with addition, which TensorRT and LiteRT refuse
 LARGE_BYTES = 1_000_000  # of weights: such a bundle has one ONNX, which OpenVINO reads too
 
@@ -56,7 +56,7 @@ def test_a_shipped_bundle_has_every_target_with_its_evidence(name: str) -> None:
     assert set(evidence) >= run | built
     for id, found in evidence.items():
         assert found is not None, id
-        if id in run and (id.startswith("onnx") or name.startswith(PASSING)):
+        if id in run and (not id.startswith("openvino") or name.startswith(PASSING)):
             assert found.passed, id
         if id in built:
             assert found.status == "parsed and built", id

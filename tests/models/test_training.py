@@ -111,9 +111,8 @@ def test_images_are_taken_at_shares_of_their_size_too_where_a_patch_still_fits(p
     files = image_files([photos])
     whole, more = load_pairs(files, 2, 20), load_pairs(files, 2, 20, resized=(0.75, 0.5))
     assert len(whole) == len(files)
-    assert [pair.hr.shape for pair in more] == [(72, 96), (54, 72)] * len(
-        files
-    )  # at half the size no 20 x 20 patch fits
+    fitting = [(72, 96), (54, 72)]  # at half the size no 20 x 20 patch does
+    assert [pair.hr.shape for pair in more] == fitting * len(files)
     np.testing.assert_array_equal(more[0].hr, whole[0].hr)
 
 
