@@ -44,8 +44,13 @@ from subpixel.tune import cpu_model
 SCALE, SET = 3, "set14"
 FRAME = (360, 640)
 BLOCKS = ((8, 4), (16, 3), (16, 4), (16, 5), (24, 4), (32, 4), (48, 4), (64, 5))  # on 2 x 2 pixels a position
-PIXELS = ((8, 1), (8, 2), (8, 4), (16, 1), (16, 2), (16, 3), (16, 5), (16, 8), (16, 14), (24, 8))
-SHAPES = (*(Shape(*sizes) for sizes in BLOCKS), *(Shape(*sizes, block=1) for sizes in PIXELS))
+BESIDE = ((16, 3), (16, 14))  # the plane beside the last features
+HANDED_ON = ((8, 1), (8, 2), (8, 4), (16, 1), (16, 2), (16, 3), (16, 4), (16, 5), (16, 8), (24, 4), (32, 4))
+SHAPES = (
+    *(Shape(*sizes) for sizes in BLOCKS),
+    *(Shape(*sizes, block=1) for sizes in BESIDE),
+    *(Shape(*sizes, block=1, handed_on=True) for sizes in HANDED_ON),
+)
 HOUSE = ("espcn-x3", "srcnn-x3", "vdsr-x3")
 ROUNDS, RUNS = 8, 3
 RECIPE = Recipe(
@@ -91,8 +96,9 @@ PUBLISHED = {"FSRCNN": (Fsrcnn(SCALE, 56, 12, 4), 29.43), "FSRCNN-s": (Fsrcnn(SC
 
 
 def label(shape: Shape) -> str:
-    """``16x3``; ``16x3 on 2x2`` for positions of several pixels."""
-    return f"{shape.channels}x{shape.layers}" + (f" on {shape.block}x{shape.block}" if shape.block > 1 else "")
+    """``16x3``; ``16x3 on 2x2`` for positions of several pixels, ``16x3 beside`` where the plane isn't handed on."""
+    form = "" if shape.handed_on else " beside" if shape.block == 1 else f" on {shape.block}x{shape.block}"
+    return f"{shape.channels}x{shape.layers}{form}"
 
 
 def architecture_of(shape: Shape) -> Architecture:

@@ -6,22 +6,28 @@ few small products, instead of being run beside one another; without biases insi
 
 from __future__ import annotations
 
+import re
+
 import torch
 from torch import nn
 from torch.nn.utils import parametrize
 
 WIDER = 2  # channels of a branch's inner convolution for one of its outer
-FOLDED, OWN = ".weight", ".parametrizations.weight.original"
+OWN = re.compile(r"\.parametrizations\.(\w+)\.original$")
 
 
 class Branches(nn.Module):
     """A weight ``[C', C, 3, 3]`` as a sum: itself, and a wider convolution with a 1 x 1 behind it.
 
-    ``forward`` is given the first and gives the sum; the 1 x 1 starts as zero.
+    ``forward`` is given the first and gives the sum; the 1 x 1 starts as zero. The layer's first ``kept`` filters stay
+    what they are.
     """
 
-    def __init__(self, layer: nn.Conv2d) -> None:
+    kept: torch.Tensor
+
+    def __init__(self, layer: nn.Conv2d, kept: int = 0) -> None:
         super().__init__()
+        self.register_buffer("kept", layer.weight[:kept].detach().clone())
         wide = WIDER * layer.out_channels
         self.inner = nn.Parameter(torch.empty(wide, layer.in_channels, *layer.kernel_size))
         self.outer = nn.Parameter(torch.zeros(layer.out_channels, wide))
@@ -29,28 +35,46 @@ class Branches(nn.Module):
 
     def forward(self, weight: torch.Tensor) -> torch.Tensor:
         branch: torch.Tensor = torch.tensordot(self.outer, self.inner, dims=1)
-        return weight + branch
+        return torch.cat([self.kept, (weight + branch)[len(self.kept) :]])
+
+
+class Silent(nn.Module):
+    """A bias ``[C']`` whose first ``kept`` values stay zero."""
+
+    def __init__(self, kept: int) -> None:
+        super().__init__()
+        self.kept = kept
+
+    def forward(self, bias: torch.Tensor) -> torch.Tensor:
+        return torch.cat([torch.zeros_like(bias[: self.kept]), bias[self.kept :]])
 
 
 def widen(net: nn.Module) -> None:
-    """Give the ``inner`` convolutions of a net their branches, where it has some; its function stays what it is."""
-    inner = getattr(net, "inner", None)
+    """Give the ``inner`` convolutions of a net their branches, where it has some; its function stays what it is.
+
+    A net's ``handed_on`` first filters of each are not trained.
+    """
+    inner, kept = getattr(net, "inner", None), getattr(net, "handed_on", 0)
     for layer in inner() if inner is not None else ():
-        parametrize.register_parametrization(layer, "weight", Branches(layer))
+        parametrize.register_parametrization(layer, "weight", Branches(layer, kept))
+        if kept:
+            parametrize.register_parametrization(layer, "bias", Silent(kept))
 
 
 @torch.no_grad()
 def folded_state(net: nn.Module) -> dict[str, torch.Tensor]:
     """The state of the plain net with the same function; its own where the net has no branches."""
     values = net.state_dict()
-    return {plain: _folded(net, key) if OWN in key else values[key] for key, plain in own_weights(net).items()}
+    return {plain: _folded(net, key) if OWN.search(key) else values[key] for key, plain in own_weights(net).items()}
 
 
 def own_weights(net: nn.Module) -> dict[str, str]:
     """The name in a plain net's state of every tensor of ``net`` that isn't a branch, by its name here."""
-    return {key: key.replace(OWN, FOLDED) for key in net.state_dict() if OWN in key or "parametrizations" not in key}
+    names = {key: OWN.sub(r".\1", key) for key in net.state_dict()}
+    return {key: name for key, name in names.items() if "parametrizations" not in name}
 
 
 def _folded(net: nn.Module, key: str) -> torch.Tensor:
-    weight: torch.Tensor = net.get_submodule(key.removesuffix(OWN)).weight  # type: ignore[assignment]
-    return weight
+    layer, _, name = OWN.sub(r".\1", key).rpartition(".")
+    folded: torch.Tensor = getattr(net.get_submodule(layer), name)
+    return folded

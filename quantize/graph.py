@@ -18,6 +18,7 @@ OPSET = 18
 IR_LIMIT = 10
 THREADS = 0  # onnxruntime's own choice
 
+FREE = ("Relu", "Clip")  # done by the levels' own limits
 # What an operator's result can't leave, whatever comes in.
 BOUNDS = {"Tanh": (-1.0, 1.0), "Sigmoid": (0.0, 1.0), "Relu": (0.0, float("inf"))}
 
@@ -97,6 +98,20 @@ class FloatGraph:
         steps = {self.level_of(part) for part in parts}
         return steps.pop() if len(steps) == 1 else None
 
+    def step_of(self, tensor: str, channel: int) -> float | None:
+        """``level_of`` one channel, which layers may hand on among others that they compute."""
+        step = self.level_of(tensor)
+        if step is not None:
+            return step
+        if self.maker_of(tensor) in FREE:
+            return self.step_of(self._node_of(tensor).input[0], channel)
+        layer = next((layer for layer in self.layers if layer.result == tensor), None)
+        picked = None if layer is None else _picked(layer, channel)
+        if layer is None or picked is None:
+            return None
+        step = self.step_of(layer.source, picked[0])
+        return None if step is None else step * picked[1]
+
     def parts_of(self, tensor: str) -> list[str]:
         """The tensors whose values an operator only arranges; none where it computes."""
         kind = self.maker_of(tensor)
@@ -120,6 +135,17 @@ class FloatGraph:
                 node.input.append(f"{layer.name}/bias")
             _set_initializer(model.graph, node.input[2], layer.bias)
         return FloatGraph(serialised(model))
+
+
+def _picked(layer: Layer, channel: int) -> tuple[int, float] | None:
+    """The channel of the one sample that a filter picks, and the factor; ``None`` where it does anything else."""
+    if channel >= len(layer.weights) or layer.group != 1 or layer.bias[channel]:
+        return None
+    weights = layer.weights[channel]
+    places = np.argwhere(weights)
+    if len(places) != 1 or weights[tuple(places[0])] <= 0:
+        return None
+    return int(places[0][0]), float(weights[tuple(places[0])])
 
 
 def _moves_by(layer: Layer) -> float | None:

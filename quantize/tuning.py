@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from subpixel.errors import BadInputError
 from subpixel.quantize.calibration import Calibration, Group
-from subpixel.quantize.graph import FloatGraph, Floats, Layer, serialised, tensors
+from subpixel.quantize.graph import FREE, FloatGraph, Floats, Layer, serialised, tensors
 from subpixel.quantize.grid import PARTS, STEPS, Grid, Range, asymmetric, behind_sigmoid, cut, least_error, symmetric
 from subpixel.quantize.qdq import Plan, dequantised, quantised_graph
 from subpixel.quantize.rounding import Moments, Rounded, calibrated, nearest
@@ -19,7 +19,6 @@ from subpixel.quantize.rounding import Moments, Rounded, calibrated, nearest
 Rounding = Literal["nearest", "calibrated"]
 COLUMNS = 40_000  # positions of a group that a layer's moments are taken from
 SAMPLES = 20_000  # values of a tensor and a group that a grid is searched on
-FREE = ("Relu", "Clip")  # done by the levels' own limits
 Follow = Callable[[str], None]
 
 
@@ -87,8 +86,11 @@ def _joined_parts(graph: FloatGraph, tensor: str) -> list[str]:
 
 
 def _choices(graph: FloatGraph, tensor: str, seen: _Seen, make: Callable[[Range], Grid]) -> list[Grid]:
-    """One where the tensor holds the frame's levels, or some of its parts do: theirs. Else parts of what was seen."""
-    steps = [graph.level_of(part) for part in (tensor, *_joined_parts(graph, tensor))]
+    """One where the tensor holds the frame's levels, or its first channel, or some of its parts: in their steps.
+
+    Else parts of what was seen.
+    """
+    steps = [graph.step_of(part, 0) for part in (tensor, *_joined_parts(graph, tensor))]
     tops = [step * STEPS for step in steps if step is not None]
     return [make(Range(0.0, max(tops)))] if tops else cut(seen.range, make)
 

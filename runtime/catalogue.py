@@ -13,7 +13,7 @@ from subpixel.manifest import Manifest
 from subpixel.spec import Kind, ModelSpec, Provenance, TensorSpec, Variant, luma_frame
 
 SHIPPED = Path(__file__).parent / "bundles"
-DEFAULT_MODEL = "espcn-x3"
+DEFAULT_MODEL = "edge-x3"
 PROCEDURE_NAME = re.compile(r"([a-z]+(?:-[a-z]+)*)-x(\d{1,2})")
 PROCEDURE_FILE = "procedure.json"
 LISTED_SCALES = (2, 3, 4)

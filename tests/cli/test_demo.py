@@ -37,7 +37,7 @@ def test_a_clip_of_ones_own_becomes_a_video_and_a_picture(clip: Path, tmp_path: 
     assert result.exit_code == 0, result.output
     report = json.loads(result.stdout)
     assert report["video"]["frames_out"] == FRAMES
-    assert [(panel["name"], panel["psnr_db"]) for panel in report["panels"]] == [("bicubic", None), ("espcn-x3", None)]
+    assert [(panel["name"], panel["psnr_db"]) for panel in report["panels"]] == [("bicubic", None), ("edge-x3", None)]
     with av.open(str(tmp_path / "out" / "grating_144x96.mp4")) as container:
         assert sum(frame.width == 3 * WIDTH for frame in container.decode(video=0)) == FRAMES
     with Image.open(report["picture"]) as picture:

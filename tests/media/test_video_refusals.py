@@ -137,7 +137,7 @@ def test_a_size_below_the_inputs(clip_of: Callable[..., Path], tmp_path: Path) -
 
 def test_a_factor_the_bundle_hasnt(clip_of: Callable[..., Path], tmp_path: Path) -> None:
     refused(clip_of(), tmp_path / "large.mp4", BadInputError, "enlarges 2 times", scale=3)
-    refused(clip_of(), tmp_path / "large.mp4", NotFoundError, "no model 'espcn-x7'", scale=7, model=None)
+    refused(clip_of(), tmp_path / "large.mp4", NotFoundError, "no model 'edge-x7'", scale=7, model=None)
 
 
 def test_an_engine_that_has_no_variant(clip_of: Callable[..., Path], tmp_path: Path) -> None:

@@ -124,13 +124,13 @@ def test_the_model_that_fits_the_size_is_chosen() -> None:
     """Where nothing was asked for: the smallest shipped factor that reaches the size, else the largest."""
     from subpixel.catalogue import shipped_names
 
-    assert choose_model(UpscaleOptions(), (640, 360)) == "espcn-x3"
-    assert choose_model(UpscaleOptions(scale=2), (640, 360)) == "espcn-x2"
+    assert choose_model(UpscaleOptions(), (640, 360)) == "edge-x3"
+    assert choose_model(UpscaleOptions(scale=2), (640, 360)) == "edge-x2"
     assert choose_model(UpscaleOptions(model="x"), (640, 360)) == "x"
-    factors = sorted(int(name[-1]) for name in shipped_names() if name.startswith("espcn-x"))
+    factors = sorted(int(name[-1]) for name in shipped_names() if name.startswith("edge-x"))
     for lines, factor in ((540, 1.5), (1080, 3), (1440, 4), (4320, 12)):
         wanted = next((f for f in factors if f >= factor), factors[-1])
-        assert choose_model(UpscaleOptions(size=SizeWish(lines=lines)), (640, 360)) == f"espcn-x{wanted}"
+        assert choose_model(UpscaleOptions(size=SizeWish(lines=lines)), (640, 360)) == f"edge-x{wanted}"
 
 
 def test_a_comparison_is_twice_as_wide_and_differs_between_its_halves(

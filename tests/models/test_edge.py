@@ -23,6 +23,7 @@ from subpixel.quality.resize import downscale, upscale
 
 SMALL = Shape(8, 2)
 DEEP = Shape(8, 6, block=1)
+HANDED_ON = Shape(8, 4, block=1, handed_on=True)
 
 
 def fitted(scale: int, shape: Shape = SMALL) -> Edge:
@@ -43,12 +44,15 @@ def test_an_untrained_net_is_bicubic_to_the_last_border_pixel(scale: int, size: 
     np.testing.assert_allclose(found, wanted, atol=2e-6)
 
 
+@pytest.mark.parametrize("shape", (DEEP, HANDED_ON), ids=str)
 @pytest.mark.parametrize("scale", (2, 3, 4))
-def test_an_untrained_net_on_single_pixels_is_nearly_bicubic_and_exact_where_it_is_flat(scale: int) -> None:
+def test_an_untrained_net_on_single_pixels_is_nearly_bicubic_and_exact_where_it_is_flat(
+    scale: int, shape: Shape
+) -> None:
     rows, columns = np.mgrid[:11, :9]
     image = (0.5 + 0.3 * np.sin(rows / 2.5) * np.cos(columns / 3)).astype(np.float32)
     with torch.no_grad():
-        net = fitted(scale, DEEP)
+        net = fitted(scale, shape)
         found, flat = (net(torch.from_numpy(one)[None, None])[0, 0].numpy() for one in (image, 0 * image + 0.7))
     np.testing.assert_allclose(found, upscale(image.astype(np.float64), scale), atol=0.03)
     np.testing.assert_allclose(flat, np.full_like(flat, 0.7), atol=2e-6)
@@ -77,7 +81,7 @@ def largest_values(net: Edge, frames: torch.Tensor) -> list[torch.Tensor]:
     return seen
 
 
-@pytest.mark.parametrize("shape", [SMALL, DEEP], ids=str)
+@pytest.mark.parametrize("shape", [SMALL, DEEP, HANDED_ON], ids=str)
 def test_channels_are_stretched_to_the_bound_and_the_function_stays(shape: Shape) -> None:
     net, frames = fitted(3, shape), torch.rand(4, 1, 12, 14)
     with torch.no_grad():
@@ -93,7 +97,8 @@ def test_channels_are_stretched_to_the_bound_and_the_function_stays(shape: Shape
     assert float(before[-1].max()) < TOP / 4
     assert float(after[0][3]) == float(before[0][3]) == 0.0, "a silent channel stays as it is"
     for old, new in zip(before, after, strict=True):
-        wanted_values = (TOP / ROOM / old).clamp(1, MOST_STRETCH).where(old > 0, torch.ones(())) * old
+        wanted_values = (net.white / ROOM / old).clamp(1, MOST_STRETCH).where(old > 0, torch.ones(())) * old
+        wanted_values[: shape.handed_on] = old[: shape.handed_on]
         np.testing.assert_allclose(new, wanted_values, rtol=1e-4)
 
 
@@ -160,6 +165,26 @@ def test_widening_changes_nothing_and_folding_gives_the_plain_net_again() -> Non
         plain.load_state_dict(branches.folded_state(net))
         assert not torch.equal(wanted, before)
         torch.testing.assert_close(plain(image), wanted, rtol=0, atol=1e-6)
+
+
+def test_a_plane_that_is_handed_on_has_the_frame_s_levels_in_every_tensor_after_training_too(tmp_path: Path) -> None:
+    kind = edge_net("edge-test", HANDED_ON)
+    recipe = Recipe(steps=30, batch=2, patch_px=24, lr=3e-3, precision="fp32", refresh=2)
+    trainer = Trainer(kind, 2, recipe, source(), tmp_path)
+    for _ in range(30):
+        trainer.step()
+    trainer.save()
+    net = Edge(2, HANDED_ON)
+    net.load_state_dict(load_file(tmp_path / WEIGHTS_FILE))
+    seen: list[torch.Tensor] = []
+    net.relu.register_forward_hook(lambda module, given, result: seen.append(result[:, 0]))
+    levels = torch.arange(256.0).reshape(1, 1, 16, 16)
+    with torch.no_grad():
+        before, after = fitted(2, HANDED_ON)(levels / 255), net(levels / 255)
+    assert len(seen) == HANDED_ON.layers
+    for plane in seen:
+        torch.testing.assert_close(64 * plane[:, 1:-1, 1:-1], levels[0], rtol=0, atol=1e-4)
+    assert not torch.allclose(before, after, atol=1e-3), "nothing was learnt"
 
 
 def source() -> PatchSource:

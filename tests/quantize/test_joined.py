@@ -1,4 +1,4 @@
-"""int8 of nets that join tensors: features and plane meet in one convolution, so both stand on one grid of levels."""
+"""int8 of nets whose features meet the frame's plane in one convolution: both stand on one grid of its levels."""
 
 from __future__ import annotations
 
@@ -42,6 +42,12 @@ def bundle(edge_nets: Any) -> Bundle:
     return made
 
 
+@pytest.fixture(scope="module")
+def handing_on(edge_nets: Any) -> Bundle:
+    made: Bundle = edge_nets.edge_bundle(edge_nets.learnt_net(edge_nets.HANDED_ON))
+    return made
+
+
 def test_what_is_joined_and_the_frame_s_plane_have_the_levels_of_the_frame(bundle: Bundle, used: Calibration) -> None:
     material = Material(bundle, used)
     (scheme,) = {recipe.scheme for recipe in quantiser("onnxruntime").recipes[:1]}
@@ -53,14 +59,34 @@ def test_what_is_joined_and_the_frame_s_plane_have_the_levels_of_the_frame(bundl
     assert {plan.inputs[name] for name in (last, *parts)} == {Grid(LEVEL, 0, "uint8")}
 
 
+def test_a_plane_that_layers_hand_on_keeps_its_levels_to_the_last_bit(handing_on: Bundle, used: Calibration) -> None:
+    material = Material(handing_on, used)
+    graph = material.graph
+    (scheme,) = {recipe.scheme for recipe in quantiser("onnxruntime").recipes[:1]}
+    plan = plan_for(graph, used, scheme, "calibrated", lambda layer: None)
+    inner = [layer.source for layer in graph.layers[1:]]
+    assert {plan.inputs[name] for name in inner} == {Grid(1 / 64, 0, "uint8")}
+    assert [graph.step_of(name, 1) for name in inner] == [None] * len(inner), "only the first channel holds it"
+    model = quantised_graph(graph, plan)
+    kept = [onnx.helper.make_tensor_value_info(f"{name}/q", onnx.TensorProto.UINT8, None) for name in inner]
+    model.graph.output.extend(kept)
+    levels = np.arange(256, dtype=np.float32).reshape(1, 1, 16, 16)
+    session = ort.InferenceSession(model.SerializeToString())
+    for plane in session.run([value.name for value in kept], {LR: levels / 255}):
+        np.testing.assert_array_equal(plane[0, 0, 1:-1, 1:-1], levels[0, 0])
+
+
+@pytest.mark.parametrize("handed_on", (False, True), ids=("beside", "handed on"))
 @pytest.mark.parametrize("name", NEEDED)
 def test_the_int8_net_stays_within_a_level_or_two_of_the_float_net(
-    name: str, bundle: Bundle, edge_nets: Any, used: Calibration, require: Require
+    name: str, handed_on: bool, bundle: Bundle, handing_on: Bundle, edge_nets: Any, used: Calibration, require: Require
 ) -> None:
     for package in NEEDED[name]:
         require(package)
+    bundle = handing_on if handed_on else bundle
     if name == "litert":
-        bundle = add_variant(bundle, target("litert"), edge_nets.learnt_net())
+        shape = edge_nets.HANDED_ON if handed_on else edge_nets.SHAPE
+        bundle = add_variant(bundle, target("litert"), edge_nets.learnt_net(shape))
     made = add_int8(bundle, name, used, Options())
     variant = made.manifest.variant(IDS[name])
     evidence = evidence_of(made, variant)

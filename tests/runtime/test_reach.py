@@ -45,7 +45,7 @@ def test_a_pixel_moves_the_result_as_far_as_the_radius_and_no_further(name: str)
             assert radius - SPARE_PX <= found <= radius
 
 
-@pytest.mark.parametrize("shape", [(8, 2), (16, 3), (32, 4), (8, 6, 1)], ids=str)
+@pytest.mark.parametrize("shape", [(8, 2), (16, 3), (32, 4), (8, 6, 1), (8, 6, 1, True)], ids=str)
 def test_nets_on_cells_of_pixels_reach_as_far_as_they_say(edge_nets: Any, shape: tuple[int, ...]) -> None:
     import torch
 
