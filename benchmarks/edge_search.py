@@ -43,9 +43,9 @@ from subpixel.tune import cpu_model
 
 SCALE, SET = 3, "set14"
 FRAME = (360, 640)
-BLOCKS = ((8, 4), (16, 3), (16, 4), (16, 5), (24, 4), (32, 4), (48, 4), (64, 5))  # on 2 x 2 pixels a position
+BLOCKS = ((8, 4), (16, 3), (16, 4), (16, 5), (32, 4))  # on 2 x 2 pixels a position
 BESIDE = ((16, 3), (16, 14))  # the plane beside the last features
-HANDED_ON = ((8, 1), (8, 2), (8, 4), (16, 1), (16, 2), (16, 3), (16, 4), (16, 5), (16, 8), (24, 4), (32, 4))
+HANDED_ON = ((8, 1), (8, 2), (8, 4), (16, 1), (16, 2), (16, 3), (16, 4), (16, 5), (16, 8), (32, 3))
 SHAPES = (
     *(Shape(*sizes) for sizes in BLOCKS),
     *(Shape(*sizes, block=1) for sizes in BESIDE),
