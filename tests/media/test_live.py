@@ -17,7 +17,7 @@ from subpixel.errors import BadInputError
 from subpixel.governor import Deadline, Timeliness
 from subpixel.media import UpscaleOptions, VideoReport, upscale_file
 
-LOSSLESS = UpscaleOptions(model="espcn-x2", encoder="ffv1", precision="fp32", engine="onnxruntime")
+LOSSLESS = UpscaleOptions(model="espcn-x2", encoder="ffv1", precision="fp32", engine="onnxruntime", reuse=False)
 FRAMES = 12
 
 

@@ -16,7 +16,7 @@ from subpixel.errors import BadInputError
 from subpixel.media import UpscaleOptions, VideoReport, upscale_file
 from subpixel.media.decoders import decoders_of
 
-LOSSLESS = UpscaleOptions(model="bicubic-x2", encoder="ffv1")
+LOSSLESS = UpscaleOptions(model="bicubic-x2", encoder="ffv1", reuse=False)  # what is reused hangs on times
 
 
 def is_known(name: str, mode: Any) -> bool:

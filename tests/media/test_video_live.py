@@ -24,7 +24,7 @@ from subpixel.media import UpscaleOptions, VideoReport, sources, upscale_file
 
 CLI = (sys.executable, "-m", "subpixel", "upscale")
 BICUBIC = UpscaleOptions(model="bicubic-x2")
-LOSSLESS = replace(BICUBIC, encoder="ffv1")
+LOSSLESS = replace(BICUBIC, encoder="ffv1", reuse=False)  # what is reused hangs on times
 PATTERN = "testsrc2=size=64x48:rate=25"  # FFmpeg's own endless source, in place of a camera
 CAMERA = replace(LOSSLESS, input_format="lavfi")
 
