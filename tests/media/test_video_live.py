@@ -64,7 +64,7 @@ def test_a_pipe_gives_what_the_file_gives(
     target = tmp_path / "piped.mkv"
     with source.open("rb") as file:
         done = subprocess.run(
-            [*CLI, "-", str(target), "--model", "bicubic-x2", "--encoder", "ffv1"],
+            [*CLI, "-", str(target), "--model", "bicubic-x2", "--encoder", "ffv1", "--no-reuse"],
             stdin=file, capture_output=True, text=True, timeout=120, check=False,
         )  # fmt: skip
     assert done.returncode == 0, done.stderr
