@@ -51,7 +51,7 @@ SHAPES = (
     *(Shape(*sizes, block=1) for sizes in BESIDE),
     *(Shape(*sizes, block=1, handed_on=True) for sizes in HANDED_ON),
 )
-HOUSE = ("espcn-x3", "srcnn-x3", "vdsr-x3")
+HOUSE = ("edge-fast-x3", "edge-x3", "edge-best-x3", "espcn-x3", "srcnn-x3", "vdsr-x3")
 ROUNDS, RUNS = 8, 3
 RECIPE = Recipe(
     steps=2000, batch=8, patch_px=48, lr=2e-3, precision="fp32", criterion="charbonnier", refresh=20, resized=(0.8, 0.6)
