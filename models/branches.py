@@ -65,7 +65,7 @@ def widen(net: nn.Module) -> None:
 def folded_state(net: nn.Module) -> dict[str, torch.Tensor]:
     """The state of the plain net with the same function; its own where the net has no branches."""
     values = net.state_dict()
-    return {plain: _folded(net, key) if OWN.search(key) else values[key] for key, plain in own_weights(net).items()}
+    return {plain: values[key] if key == plain else _folded(net, plain) for key, plain in own_weights(net).items()}
 
 
 def own_weights(net: nn.Module) -> dict[str, str]:
@@ -74,7 +74,7 @@ def own_weights(net: nn.Module) -> dict[str, str]:
     return {key: name for key, name in names.items() if "parametrizations" not in name}
 
 
-def _folded(net: nn.Module, key: str) -> torch.Tensor:
-    layer, _, name = OWN.sub(r".\1", key).rpartition(".")
+def _folded(net: nn.Module, plain: str) -> torch.Tensor:
+    layer, _, name = plain.rpartition(".")
     folded: torch.Tensor = getattr(net.get_submodule(layer), name)
     return folded

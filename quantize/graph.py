@@ -106,7 +106,7 @@ class FloatGraph:
         if self.maker_of(tensor) in FREE:
             return self.step_of(self._node_of(tensor).input[0], channel)
         layer = next((layer for layer in self.layers if layer.result == tensor), None)
-        picked = None if layer is None else _picked(layer, channel)
+        picked = None if layer is None or layer.group != 1 else _picked(layer, channel)
         if layer is None or picked is None:
             return None
         step = self.step_of(layer.source, picked[0])
@@ -138,22 +138,19 @@ class FloatGraph:
 
 
 def _picked(layer: Layer, channel: int) -> tuple[int, float] | None:
-    """The channel of the one sample that a filter picks, and the factor; ``None`` where it does anything else."""
-    if channel >= len(layer.weights) or layer.group != 1 or layer.bias[channel]:
-        return None
+    """The channel (of its group) of the one sample that a filter picks, and the factor; ``None`` for any other."""
     weights = layer.weights[channel]
     places = np.argwhere(weights)
-    if len(places) != 1 or weights[tuple(places[0])] <= 0:
+    if layer.bias[channel] or len(places) != 1 or weights[tuple(places[0])] <= 0:
         return None
     return int(places[0][0]), float(weights[tuple(places[0])])
 
 
 def _moves_by(layer: Layer) -> float | None:
     """The one factor of a convolution whose filters each pick a single sample; ``None`` for any other."""
-    rows = layer.weights.reshape(len(layer.weights), -1)
-    picked = rows[rows != 0]
-    single = bool(np.all(np.count_nonzero(rows, axis=1) == 1)) and not layer.bias.any()
-    return float(picked[0]) if single and np.all(picked == picked[0]) and picked[0] > 0 else None
+    picked = (_picked(layer, channel) for channel in range(len(layer.weights)))
+    factors = {sample and sample[1] for sample in picked}
+    return factors.pop() if len(factors) == 1 else None
 
 
 def _layers(graph: onnx.GraphProto) -> Iterable[Layer]:
