@@ -6,10 +6,12 @@ a block from before it added a difference, so a shift is only a hint.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from functools import partial
 from typing import Any
 
 import numpy as np
+from av.sidedata.sidedata import SideDataContainer
 from av.video.frame import PictureType, VideoFrame
 
 from subpixel.moves import Hints, Shift, no_hints
@@ -35,8 +37,13 @@ class Vectors:
         distance = self._since
         if frame.pict_type != PictureType.B:
             self._since = 0
-        found = None if frame.interlaced_frame else frame.side_data.get("MOTION_VECTORS")
+        found = None if frame.interlaced_frame else _side_data(frame).get("MOTION_VECTORS")
         return no_hints if found is None else partial(_shifts, found, frame.width * frame.height, distance)
+
+
+def _side_data(frame: VideoFrame) -> Mapping[Any, Any]:
+    """Not ``frame.side_data``: a frame asked for that points to itself, and is kept until garbage is looked for."""
+    return SideDataContainer(frame)  # type: ignore[call-arg]  # the stub leaves it out
 
 
 def _shifts(found: Any, area: int, distance: int) -> list[Shift]:

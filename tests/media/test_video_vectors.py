@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -120,6 +121,18 @@ def test_vectors_over_several_frames_and_from_later_ones_are_counted_by_the_fram
     assert kinds.count(PictureType.B) >= FRAMES // 2
     found = [set(frame.hints()) for frame in frames[1:]]
     assert all(each & BOTH for each in found) and sum(each >= BOTH for each in found) >= len(found) // 3
+
+
+def test_frames_go_without_the_garbage_collector_when_their_hints_were_read(coded: Callable[..., Path]) -> None:
+    path = coded()
+    gc.collect()
+    gc.disable()
+    try:
+        assert sum(set(frame.hints()) >= BOTH for frame in prepared(path)) >= FRAMES - 4
+        held = sum(isinstance(thing, VideoFrame) for thing in gc.get_objects())
+    finally:
+        gc.enable()
+    assert held <= 2  # FFmpeg's wrappers may keep one that is decoded into next
 
 
 @pytest.fixture(scope="module")
