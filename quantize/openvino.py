@@ -14,6 +14,7 @@ import numpy as np
 import openvino as ov
 
 from subpixel.errors import BundleError, faults_as
+from subpixel.quantize.kernels import in_transpositions
 from subpixel.quantize.qdq import Plan, quantised_graph, with_byte_edges, with_cast_edges
 from subpixel.quantize.targets import Made, Material, Recipe, int8_variant
 from subpixel.quantize.tuning import Scheme
@@ -33,7 +34,7 @@ class OpenVinoQuantiser:
 
     def write(self, material: Material, recipe: Recipe, plan: Plan) -> Made:
         """The QDQ graph as IR."""
-        model = with_byte_edges(quantised_graph(material.graph, plan))
+        model = in_transpositions(with_byte_edges(quantised_graph(material.graph, plan)))
         with faults_as(BundleError, f"openvino {ov.__version__} can't read the quantised graph"):
             graph = ov.Core().read_model(model)
             _simplify(graph)

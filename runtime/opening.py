@@ -33,7 +33,8 @@ def open_model(
     ``precision``: ``auto``, ``fp32``, ``fp16``, ``bf16`` or ``int8``; ``threads``: 0 leaves it to the library;
     ``variant``: one variant by its id, passed or not; ``fallback="cpu"`` allows the CPU where ``device`` isn't there.
     ``tune=True`` measures the usable variants at ``frame_size`` (height, width) for at most three seconds, keeps the
-    fastest and remembers it for this machine; without it a remembered choice, else a sensible one, is taken.
+    fastest and remembers it for this machine; without it a remembered choice, else a sensible one, is taken. Engines
+    are built for frames of that size and are fastest with them; others may come.
     ``streams``: how many threads will call the model at once, 0 for as many as is fastest (``receipt.streams`` tells).
 
     Raises ``NotFoundError``, ``BundleError``, ``MissingPackageError``, ``DeviceError`` or ``EngineError``.

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import math
 import sys
+import threading
 import time
 from collections import deque
 from dataclasses import replace
 from functools import lru_cache
 from typing import Any
+
+import numpy as np
 
 from subpixel.engines.base import Fallback, Probe, Receipt, Request, check_precision, refuse_or_fall_back
 from subpixel.errors import EngineError, faults_as
@@ -45,6 +49,7 @@ CPU = "CPU"
 PRECISION_HINTS = {"fp32": "f32", "bf16": "bf16", "fp16": "f16"}
 PRECISION_OF = {hint: precision for precision, hint in PRECISION_HINTS.items()}
 INT8_TYPES = {"i8", "u8"}
+SHUFFLE_BEGINS = "shuffle/ByPhase"  # as `subpixel.models.onnx_shuffle` names it
 ARITHMETIC_LAYERS = {"Convolution", "Deconvolution", "FullyConnected", "MatMul"}
 
 
@@ -62,40 +67,56 @@ def probe() -> Probe:
 
 
 class OpenVinoEngine:
-    """A compiled model and its requests: one with its own outputs, the others for outputs that callers give."""
+    """A net compiled for the frames it is to expect, and for all other sizes when the first of them comes."""
 
     def __init__(self, blobs: tuple[bytes, ...], variant: Variant, spec: ModelSpec, request: Request) -> None:
         started = time.perf_counter()
         self.spec, self.variant = spec, variant
+        self._request = _exact_where_it_warps(request, spec)
         with faults_as(EngineError, f"openvino {VERSION} can't open {spec.name} ({variant.id})"):
-            self._compiled, fallback = _compile(core().read_model(*blobs), _exact_where_it_warps(request, spec))
-            self.receipt = self._receipt(request, fallback, started)
-            self._own = self._compiled.create_infer_request()
-            self._idle = deque(self._compiled.create_infer_request() for _ in range(self.receipt.streams))
+            self._model = core().read_model(*blobs)
+            fitted = _fitted(self._model, spec, request) if variant.shapes is None else None
+            compiled, fallback = _compile(fitted or self._model, self._request)
+            self._expected = tuple(fitted.inputs[0].get_shape()) if fitted else None
+            self.receipt = self._receipt(compiled, request, fallback, started)
+            self._requests = {self._expected: Requests(compiled, self.receipt.streams)}
+        self._compiling = threading.Lock()
         check_precision(self.receipt.precision, f"openvino on this {self.receipt.provider}", variant, request)
 
     def run(self, inputs: Arrays, outputs: Arrays | None = None) -> Arrays:
         """Inputs and given outputs are shared with the library, nothing is copied."""
+        requests = self._requests_for(inputs)
         if outputs is None:
-            results = _inferred(self._own, inputs)
+            results = _inferred(requests.own, inputs)
             return {tensor.name: results[tensor.name] for tensor in self.variant.outputs}
-        request = self._idle.pop()
+        request = requests.idle.pop()
         try:
             _inferred(request, inputs | outputs)
         finally:
-            self._idle.append(request)
+            requests.idle.append(request)
         return outputs
 
     def reset(self) -> None:
         """The states of a recurrent model are kept outside."""
 
     def close(self) -> None:
-        """Free the compiled model and its memory."""
-        del self._own, self._idle, self._compiled
+        """Free the compiled models and their memory."""
+        del self._requests, self._model
 
-    def _receipt(self, request: Request, fallback: Fallback | None, started: float) -> Receipt:
-        running = [str(name) for name in _ask(self._compiled, "EXECUTION_DEVICES", [])]
-        precision, detail = _arithmetic(self._compiled, self.variant)
+    def _requests_for(self, inputs: Arrays) -> Requests:
+        shape = inputs[self.variant.inputs[0].name].shape
+        key = shape if shape == self._expected else None
+        with self._compiling:
+            if key not in self._requests:
+                self._requests[key] = Requests(_compile(self._model, self._request)[0], self.receipt.streams)
+        return self._requests[key]
+
+    def _receipt(self, compiled: Any, request: Request, fallback: Fallback | None, started: float) -> Receipt:
+        running = [str(name) for name in _ask(compiled, "EXECUTION_DEVICES", [])]
+        precision, detail = _arithmetic(compiled, self.variant)
+        if self._expected is not None:
+            built = f"built for {self._expected[3]}x{self._expected[2]}, other sizes take longer"
+            detail = f"{detail}; {built}" if detail else built
         return Receipt(
             engine="openvino",
             library="openvino",
@@ -103,13 +124,62 @@ class OpenVinoEngine:
             provider=", ".join(running) or "unknown",
             device=_our_name(running[0]) if running else "unknown",
             precision=precision,
-            threads=int(_ask(self._compiled, "INFERENCE_NUM_THREADS", 0)),
+            threads=int(_ask(compiled, "INFERENCE_NUM_THREADS", 0)),
             build_seconds=time.perf_counter() - started,
             variant=self.variant.id,
             fallback=fallback,
             detail=detail,
             streams=request.streams if running == [CPU] else 1,
         )
+
+
+class Requests:
+    """Of a compiled model: one with its own outputs, the others for outputs that callers give."""
+
+    def __init__(self, compiled: Any, streams: int) -> None:
+        self.own = compiled.create_infer_request()
+        self.idle = deque(compiled.create_infer_request() for _ in range(streams))
+
+
+def _fitted(model: Any, spec: ModelSpec, request: Request) -> Any | None:
+    """The model for the frames to expect, its sub-pixel shuffle by rows; ``None`` where there is nothing to be gained.
+
+    Shuffled by its own operator, or by transpositions, bytes take up to half of a small net's time: the first moves
+    them one by one, both want them plane by plane first. With the size known, what a convolution writes is cut into a
+    block's rows, each of which is a row of the frame already.
+    """
+    if _find(request.device) != CPU or _phases(model) is None:
+        return None
+    fitted = model.clone()
+    sides = (-(-side // spec.size_multiple) * spec.size_multiple for side in request.frame_size)
+    fitted.reshape([1, fitted.inputs[0].get_partial_shape()[1].get_length(), *sides])
+    phases = _phases(fitted)
+    assert phases is not None
+    _, block_area, height, width = phases.get_shape()
+    block, names = math.isqrt(block_area), fitted.outputs[0].get_names()
+    make = ov.opset13
+    last = make.reshape(make.transpose(phases, [0, 2, 3, 1]), [height, width, block_area], False)
+    rows = make.split(last, np.int64(2), block).outputs()
+    stacked = make.concat([make.reshape(row, [height, 1, width * block], False) for row in rows], 1)
+    plane = make.reshape(stacked, [1, 1, height * block, width * block], False)
+    plane.output(0).get_tensor().set_names(names)
+    fitted.get_results()[0].input(0).replace_source_output(plane.output(0))
+    fitted.validate_nodes_and_infer_types()
+    return fitted
+
+
+def _phases(model: Any) -> Any | None:
+    """The bytes ``[1, b b, h, w]`` that the model's end shuffles to its one plane, if that is what its end does."""
+    if len(model.inputs) != 1 or len(model.outputs) != 1:
+        return None
+    given, wanted = (port.get_partial_shape() for port in (model.inputs[0], model.outputs[0]))
+    ends = [node for node in model.get_ordered_ops() if node.get_friendly_name() == SHUFFLE_BEGINS]
+    last = model.get_results()[0].input_value(0).get_node()
+    ends += [last] if last.get_type_name() == "DepthToSpace" else []
+    if len(ends) != 1 or given.rank.get_length() != 4 or given[1].is_dynamic or wanted[1] != 1:
+        return None
+    phases = ends[0].input_value(0)
+    return phases if phases.get_element_type().get_type_name() == "u8" else None
 
 
 def _compile(model: Any, request: Request) -> tuple[Any, Fallback | None]:
