@@ -220,7 +220,7 @@ class _Kept:
     def run_whole(self, luma: Array) -> None:
         """The basis is the frame."""
         np.copyto(self.basis, luma)
-        self.result = self._model.upscale_luma(luma)
+        self.result = self._model.upscale_luma(luma, self.result if self.result.size else None)
 
     def run(self, plan: Plan, luma: Array) -> None:
         """First the basis, everywhere, for the parts look at it across their borders."""

@@ -16,6 +16,7 @@ from av.video.frame import VideoFrame
 from numpy.typing import NDArray
 
 from subpixel.media.colour import FULL, ColourTags
+from subpixel.media.frame_pool import FramePool
 from subpixel.media.luma import LumaCode, put_rgb_luma, rgb_luma
 from subpixel.media.pixels import (
     GREY,
@@ -69,6 +70,7 @@ class Preparer:
     ) -> None:
         self._vectors = Vectors() if vectors else None
         self._tags, self._siting, self._size, self._chroma_only = tags, siting, size, chroma_only
+        self._pool = FramePool(*size)
         self._makers: dict[tuple[int, int, str], tuple[Make, Make]] = {}
         self._to_rgb: dict[tuple[int, int, str], Scaler] = {}
 
@@ -109,8 +111,8 @@ class Preparer:
         if not self._leaves_luma_out(working.format):
             return Scaler(working, working.sized(*self._size))
         if working.format in GREY:
-            return lambda lr: like(lr, *self._size)
-        return ChromaScaler(working, self._size)
+            return self._pool.like
+        return ChromaScaler(working, self._pool)
 
     def _leaves_luma_out(self, name: str) -> bool:
         """Whether luma is left out: with full-size chroma that saves next to nothing."""
@@ -138,18 +140,19 @@ class ChromaScaler:
     The samples sit off the small luma by as much as libswscale has them off the cells' centres in the real frame.
     """
 
-    def __init__(self, working: Shape, size: tuple[int, int]) -> None:
+    def __init__(self, working: Shape, pool: FramePool) -> None:
+        size = pool.width, pool.height
         across, down = subsampling(working.format)
         steps, offsets = (across, down), OFFSETS[working.siting]
         at = tuple(_from_centre(step, offset) for step, offset in zip(steps, offsets, strict=True))
         name = f"yuv444p{working.format.partition('p')[2]}"
         small = Shape(working.width // across, working.height // down, name, working.range, chroma_at=(at[0], at[1]))
-        self._size, self._small = size, VideoFrame(small.width, small.height, name)
+        self._pool, self._small = pool, VideoFrame(small.width, small.height, name)
         plane_of(self._small, 0)[:] = 0
         self._scale = Scaler(small, small.sized(size[0] // across, size[1] // down))
 
     def __call__(self, lr: VideoFrame) -> VideoFrame:
-        base = like(lr, *self._size)
+        base = self._pool.like(lr)
         self._small.make_writable()
         for index in CHROMA:
             plane_of(self._small, index)[:] = plane_of(lr, index)
