@@ -89,7 +89,7 @@ def test_no_more_memory_waits_than_a_job_has_use_for() -> None:
     assert len(pool._waiting) == MOST_WAITING
 
 
-@pytest.mark.parametrize("encoder", ["libx264", "ffv1", "mjpeg", "mpeg4", "libx265"])
+@pytest.mark.parametrize("encoder", ["libx264", "ffv1", "ffvhuff", "mpeg4", "libx265"])
 def test_encoders_get_the_pictures_that_they_would_get_without_it(
     samples: Path,
     tmp_path: Path,
