@@ -89,17 +89,28 @@ def test_no_more_memory_waits_than_a_job_has_use_for() -> None:
     assert len(pool._waiting) == MOST_WAITING
 
 
-@pytest.mark.parametrize("encoder", ["libx264", "ffv1", "ffvhuff", "mpeg4", "libx265"])
+@pytest.mark.parametrize(
+    ("encoder", "options"),
+    [
+        ("libx264", {"qp": "0"}),  # x264 that loses something doesn't always lose the same
+        ("libx265", {"x265-params": "lossless=1:log-level=error"}),
+        ("ffv1", {}),
+        ("utvideo", {}),
+        ("mpeg4", {}),
+    ],
+)
 def test_encoders_get_the_pictures_that_they_would_get_without_it(
     samples: Path,
     tmp_path: Path,
     frames_of: Callable[[Path], list[Any]],
     monkeypatch: pytest.MonkeyPatch,
     encoder: str,
+    options: dict[str, str],
 ) -> None:
     wish = UpscaleOptions(
-        model="bicubic-x2", encoder=encoder, duration_seconds=Fraction(1), reuse=False, tune=False, threads=3
-    )
+        model="bicubic-x2", encoder=encoder, encoder_options=tuple(options.items()), duration_seconds=Fraction(1),
+        reuse=False, tune=False, threads=3,
+    )  # fmt: skip
     upscale_file(samples / "bunny_424x240.mp4", tmp_path / "pooled.mkv", wish)
     monkeypatch.setattr(FramePool, "like", lambda pool, frame: like(frame, pool.width, pool.height))
     upscale_file(samples / "bunny_424x240.mp4", tmp_path / "plain.mkv", wish)
