@@ -1,45 +1,59 @@
-"""Large frames whose memory is used again: fresh memory costs the system a fault for every page, 760 for 1080p."""
+"""Large frames whose memory is used again: fresh memory costs the system a fault for every page, 760 for 1080p.
+
+Not by frames around memory of our own: the encoder's threads would then need the interpreter's lock to give it back,
+and PyAV has that lock while it waits for these threads to end.
+"""
 
 from __future__ import annotations
 
-import weakref
-from collections import deque
+import sys
 
-import numpy as np
 from av.video.frame import VideoFrame
-from numpy.typing import NDArray
 
 from subpixel.media.pixels import like, put_time, time_of
 
-ROW_BYTES = 128  # luma rows begin at multiples of it, rows of half as many chroma samples at multiples of 64
-PLANES = {"yuv420p": 1.5, "gray": 1.0}  # all planes' bytes for one of luma's
-MOST_WAITING = 4
+MOST_FRAMES = 8  # more are not kept in mind
+
+
+def _references(things: list[object], at: int) -> int:
+    """To one of them; the list's own and what the count itself needs are in it."""
+    return sys.getrefcount(things[at])
+
+
+ALONE = _references([object()], 0)  # nobody but the list knows it
 
 
 class FramePool:
-    """Frames of one size. Memory comes back when neither we nor FFmpeg know its frame any more, from any thread."""
+    """Frames of one size, for one thread; what was given is given again when nobody knows it any more."""
 
     def __init__(self, width: int, height: int) -> None:
         self.width, self.height = width, height
-        self._waiting: deque[NDArray[np.uint8]] = deque(maxlen=MOST_WAITING)
+        self._given: list[VideoFrame] = []
+        self._are_kept = False  # by FFmpeg, after we have forgotten them
 
     def like(self, frame: VideoFrame) -> VideoFrame:
         """A frame of the same format and time, its samples not set."""
-        name = frame.format.name
-        if name not in PLANES or self.width % 2 or self.height % 4:  # PyAV takes no others from an array
-            return like(frame, self.width, self.height)
-        fresh = VideoFrame.from_numpy_buffer(self._rows(round(self.height * PLANES[name])), name, self.width)
+        fresh = self._forgotten(frame.format.name)
+        if fresh is None:
+            fresh = like(frame, self.width, self.height)
+            if not self._are_kept and len(self._given) < MOST_FRAMES:
+                self._given.append(fresh)
         put_time(fresh, time_of(frame))
         return fresh
 
-    def _rows(self, count: int) -> NDArray[np.uint8]:
-        """Luma's rows and below them, two beside each other, chroma's: ``[count, row bytes]``."""
-        row_bytes = -(-self.width // ROW_BYTES) * ROW_BYTES
-        try:
-            block = self._waiting.pop()
-        except IndexError:
-            block = np.empty(count * row_bytes + ROW_BYTES, np.uint8)
-        first = -block.ctypes.data % ROW_BYTES
-        rows = block[first : first + count * row_bytes].reshape(count, row_bytes)
-        weakref.finalize(rows, self._waiting.append, block).atexit = False
-        return rows
+    def _forgotten(self, name: str) -> VideoFrame | None:
+        """The one that was given first of those that only we know."""
+        for at, frame in enumerate(self._given):
+            if _references(self._given, at) == ALONE + 1 and frame.format.name == name:  # and the loop's
+                self._given.append(self._given.pop(at))
+                return frame if self._is_free(frame) else None
+        return None
+
+    def _is_free(self, frame: VideoFrame) -> bool:
+        """Whether FFmpeg has forgotten it too; where an encoder keeps frames, no memory is used again."""
+        place = frame.planes[0].buffer_ptr
+        frame.make_writable()  # by a copy, if it hasn't
+        if frame.planes[0].buffer_ptr != place:
+            self._are_kept = True
+            self._given.clear()
+        return not self._are_kept
