@@ -7,6 +7,7 @@ and PyAV has that lock while it waits for these threads to end.
 from __future__ import annotations
 
 import sys
+from collections.abc import Sequence
 
 from av.video.frame import VideoFrame
 
@@ -15,7 +16,7 @@ from subpixel.media.pixels import like, put_time, time_of
 MOST_FRAMES = 8  # more are not kept in mind
 
 
-def _references(things: list[object], at: int) -> int:
+def _references(things: Sequence[object], at: int) -> int:
     """To one of them; the list's own and what the count itself needs are in it."""
     return sys.getrefcount(things[at])
 
@@ -43,9 +44,10 @@ class FramePool:
 
     def _forgotten(self, name: str) -> VideoFrame | None:
         """The one that was given first of those that only we know."""
-        for at, frame in enumerate(self._given):
-            if _references(self._given, at) == ALONE + 1 and frame.format.name == name:  # and the loop's
-                self._given.append(self._given.pop(at))
+        for at in range(len(self._given)):
+            if _references(self._given, at) == ALONE and self._given[at].format.name == name:
+                frame = self._given.pop(at)
+                self._given.append(frame)
                 return frame if self._is_free(frame) else None
         return None
 
