@@ -1,4 +1,7 @@
-"""``counted.py MODEL IN OUT``: `upscale_file`, saying when each hundredth frame was done and what memory was held."""
+"""``counted.py MODEL IN OUT``: `upscale_file`, saying when each hundredth frame was done and what memory was held.
+
+Memory is given back as the command does it.
+"""
 
 from __future__ import annotations
 
@@ -8,6 +11,7 @@ import sys
 import time
 from pathlib import Path
 
+from subpixel.cli.memory import give_frames_back
 from subpixel.media.files import upscale_file
 from subpixel.media.options import UpscaleOptions
 
@@ -25,6 +29,7 @@ def main() -> None:
             held = int(Path("/proc/self/statm").read_text().split()[1]) * PAGE_MIB
             points.append((done, held, time.perf_counter()))
 
+    give_frames_back()
     model, source, target = sys.argv[1:]
     upscale_file(source, target, UpscaleOptions(model, encoder="libx264", encoder_options=ENCODER), progress=note)
     frames, held, at = zip(*points, strict=True) if points else ((), (), ())
