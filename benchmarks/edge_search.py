@@ -230,6 +230,10 @@ def show() -> None:
         "",
         f"Measured by `benchmarks/edge_search.py` on {machine}.",
         "",
+        "`16x4`: sixteen channels, four layers before the last, the plane handed on; `beside`: the plane beside the",
+        "last features; `on 2x2`: four pixels a position. In brackets: the share of ESPCN's time. Compare nets that",
+        f"were trained for {RECIPE.steps} steps with each other; those of the house are trained to the end.",
+        "",
     )
     text = [*head, *table(found), "", "![quality against time](edge-search.webp)", ""]
     RECORD.with_suffix(".md").write_text("\n".join(text))
