@@ -31,7 +31,6 @@ from torch import nn
 from subpixel.cli.console import Output
 from subpixel.engines import openvino
 from subpixel.engines.base import Request
-from subpixel.engines.openvino import OpenVinoEngine
 from subpixel.export.graph import Reader, as_u8
 from subpixel.export.onnx import export_float
 from subpixel.export.targets import converted
@@ -209,7 +208,7 @@ def by_openvino(graph: bytes, frame: np.ndarray) -> Callable[[], Any]:
     """A run of OpenVINO in fp32, built for the frame's size as our engine builds it."""
     spec = trained("espcn-x3").architecture.spec(SCALE)  # its contract is every net's here
     variant = converted("openvino", "fp32", "u8", spec, {"net.onnx": graph}, "onnx").variant
-    engine = OpenVinoEngine((graph, b""), variant, spec, Request(precision="fp32", frame_size=FRAME))
+    engine = openvino.OpenVinoEngine((graph, b""), variant, spec, Request(precision="fp32", frame_size=FRAME))
     return lambda: engine.run({"lr": frame})
 
 

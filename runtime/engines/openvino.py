@@ -173,12 +173,14 @@ def _phases(model: Any) -> Any | None:
     if len(model.inputs) != 1 or len(model.outputs) != 1:
         return None
     given, wanted = (port.get_partial_shape() for port in (model.inputs[0], model.outputs[0]))
-    ends = [node for node in model.get_ordered_ops() if node.get_friendly_name() == SHUFFLE_BEGINS]
-    last = model.get_results()[0].input_value(0).get_node()
-    ends += [last] if last.get_type_name() == "DepthToSpace" else []
-    if len(ends) != 1 or given.rank.get_length() != 4 or given[1].is_dynamic or wanted[1] != 1:
+    if given.rank.get_length() != 4 or given[1].is_dynamic or wanted[1] != 1:
         return None
-    phases = ends[0].input_value(0)
+    node = model.get_results()[0].input_value(0).get_node()
+    while node.get_friendly_name() != SHUFFLE_BEGINS and node.get_type_name() in ("Reshape", "Transpose"):
+        node = node.input_value(0).get_node()
+    if node.get_friendly_name() != SHUFFLE_BEGINS and node.get_type_name() != "DepthToSpace":
+        return None
+    phases = node.input_value(0)
     return phases if phases.get_element_type().get_type_name() == "u8" else None
 
 

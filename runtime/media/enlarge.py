@@ -120,7 +120,7 @@ class Preparer:
         return self._chroma_only and has_own_luma and (name in GREY or subsampling(name) != (1, 1))
 
     def _exactly(self, lr: VideoFrame) -> VideoFrame:
-        base, bits = like(lr, *self._size), bits_of(lr.format.name)
+        base, bits = self._pool.like(lr), bits_of(lr.format.name)
         for index in range(int(self._leaves_luma_out(lr.format.name)), len(lr.planes)):
             plane = plane_of(lr, index)
             is_chroma = index in (1, 2)

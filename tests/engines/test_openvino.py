@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import re
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
@@ -12,14 +12,17 @@ import pytest
 import subpixel
 from subpixel.model import Model
 
-ov = pytest.importorskip("openvino", reason="needs the extra openvino")
-
 EXPECTED, OTHER = (38, 53), (61, 44)
 SHUFFLING = [
     (name, precision)
     for name in ("espcn-x2", "espcn-x3", "espcn-x4", "edge-fast-x2", "edge-fast-x3", "edge-fast-x4", "edge-x3")
     for precision in ("int8", "fp32")
 ]
+
+
+@pytest.fixture(autouse=True)
+def _openvino_is_here(require: Callable[[str], None]) -> None:
+    require("openvino")
 
 
 def opened(name: str, precision: Any, expected: tuple[int, int], **more: Any) -> Model:
@@ -56,7 +59,7 @@ def test_the_receipt_says_what_it_was_built_for(name: str, expected: tuple[int, 
 @pytest.mark.parametrize("name", ["srcnn-x3", "enhancenet-x4"])
 def test_a_net_without_a_shuffle_to_bytes_is_built_for_all_sizes(name: str) -> None:
     with subpixel.open(name, engine="openvino", frame_size=EXPECTED) as model:
-        assert not re.search("built for", model.receipt.detail)
+        assert "built for" not in model.receipt.detail
 
 
 def test_frames_of_both_kinds_may_come_from_several_threads() -> None:
