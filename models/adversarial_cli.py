@@ -68,6 +68,8 @@ def trainer_for(
             names = ", ".join(SYSTEMS)
             raise BadInputError(f"{chosen.name} has no discriminator; --loss, --features and so on are for {names}")
         return Trainer(chosen, scale, recipe, source, out, device)
+    if recipe.average_steps:
+        raise BadInputError(f"--average-steps: {chosen.name} always saves a running mean of its own; leave it out")
     plan = adversarial_recipe(SYSTEMS[chosen.name].recipe, recipe, choice)
     if _is_default("lr"):
         plan = replace(plan, lr=SYSTEMS[chosen.name].recipe.lr)

@@ -20,6 +20,7 @@ class Recipe:
     of Charbonnier's ``sqrt(error^2 + 1e-6)``, which leaves the few large ones less to say. ``refresh``: steps between
     two updates of the optimiser's eigenbases, which take a third of a step's time in nets of 64 channels. ``resized``:
     images are also taken at these shares of their size, where they are sharper and their own compression shows less.
+    ``average_steps``: what is saved is the mean of the weights after about the last so many steps; 0: the last ones.
     """
 
     steps: int = 20_000
@@ -33,11 +34,14 @@ class Recipe:
     criterion: Criterion = "mse"
     refresh: int = 10
     resized: tuple[float, ...] = ()
+    average_steps: int = 0
 
     def __post_init__(self) -> None:
         for name in ("steps", "batch", "patch_px", "threads", "refresh"):
             if getattr(self, name) < 1:
                 raise BadInputError(f"--{name.replace('_px', '')}: found {getattr(self, name)}, needed at least 1")
+        if self.average_steps < 0:
+            raise BadInputError(f"--average-steps: found {self.average_steps}, needed 0 or more")
         if not all(0 < share < 1 for share in self.resized):
             raise BadInputError(f"--resized: found {self.resized}, needed shares between 0 and 1")
         if not 0 < self.lr < 1:

@@ -16,6 +16,7 @@ from torch import nn
 
 from subpixel.errors import BadInputError, BundleError, NotFoundError, faults_as
 from subpixel.models.architecture import Architecture
+from subpixel.models.averaging import RunningMean
 from subpixel.models.branches import folded_state, own_weights, widen
 from subpixel.models.interrupts import held_back
 from subpixel.models.patches import rim_weight
@@ -78,7 +79,7 @@ class Trainer:
         widen(net)
         self.net: nn.Module = net.to(self.device)
         self.optimiser = Soap(self.net.parameters(), lr=recipe.lr, refresh=recipe.refresh)
-        self.progress = Progress()
+        self.progress, self.mean = Progress(), RunningMean(recipe.average_steps)
         rim_px = getattr(net, "rim_px", architecture.radius_px(scale) or 0)
         self.weight = border_weight(recipe.patch_px, rim_px, scale).to(self.device)
         self.bf16 = recipe.precision == "bf16" or (recipe.precision == "auto" and self._bf16_is_faster())
@@ -93,6 +94,8 @@ class Trainer:
         self.optimiser.zero_grad()
         loss.backward()  # type: ignore[no-untyped-call]
         self.optimiser.step()
+        if self.mean.steps:
+            self.mean.take(folded_state(self.net))
         return self._count(float(loss.detach()), time.perf_counter() - started)
 
     def _loss(self, lr: torch.Tensor, hr: torch.Tensor) -> torch.Tensor:
@@ -147,9 +150,17 @@ class Trainer:
         weights = {key: value.contiguous() for key, value in self._finished().items()}
         _write(self.out / WEIGHTS_FILE, lambda path: save_file(weights, path))
 
+    def shown(self) -> nn.Module:
+        """The net as it would be saved: with the mean of its weights where the recipe asks for it."""
+        if not self.mean.values:
+            return self.net
+        net = self.architecture.build(self.scale)
+        net.load_state_dict(self.mean.values)
+        return net.to(self.device)
+
     def _finished(self) -> dict[str, torch.Tensor]:
         """The plain net's weights, as they are used from here on."""
-        weights = {key: value.cpu() for key, value in folded_state(self.net).items()}
+        weights = {key: value.cpu() for key, value in (self.mean.values or folded_state(self.net)).items()}
         if not hasattr(self.net, "stretch"):
             return weights
         net: Any = self.architecture.build(self.scale)
@@ -168,6 +179,8 @@ class Trainer:
             "progress": json.dumps(asdict(self.progress)),
             "name": self.architecture.weights_name(self.scale),
             "bf16": self.bf16,
+            "mean": self.mean.values,
+            "mean_taken": self.mean.taken,
         }
 
     def resume(self) -> bool:
@@ -189,6 +202,7 @@ class Trainer:
         self.source.random.bit_generator.state = json.loads(state["patches_rng"])
         self.progress = read_progress(json.loads(state["progress"]))
         self.bf16 = state["bf16"]
+        self.mean.restore(state["mean_taken"], state["mean"])
 
     def _check_same(self, state: dict[str, str], file: Path) -> None:
         mine = {"name": self.architecture.weights_name(self.scale), "recipe": json.dumps(asdict(self.recipe))}
@@ -221,7 +235,7 @@ def run(trainer: Trainer, validate: Callable[[nn.Module], float], every: int) ->
             with held_back():
                 trainer.step()
             if trainer.progress.step % every == 0 or trainer.progress.step == trainer.recipe.steps:
-                trainer.record(validate(trainer.net))
+                trainer.record(validate(trainer.shown()))
                 trainer.save()
             yield trainer.progress
     finally:

@@ -16,12 +16,16 @@ from PIL import Image
 
 torch = pytest.importorskip("torch", reason="training needs torch")
 
+from safetensors.torch import load_file  # noqa: E402
+
 from subpixel.cli.console import Output  # noqa: E402
 from subpixel.errors import BadInputError, NotFoundError  # noqa: E402
 from subpixel.models import training  # noqa: E402
 from subpixel.models.adversarial_cli import AdversarialChoice, trainer_for  # noqa: E402
+from subpixel.models.branches import folded_state  # noqa: E402
 from subpixel.models.card import card_of  # noqa: E402
 from subpixel.models.cli import source_of, train  # noqa: E402
+from subpixel.models.edge import Shape, edge_net  # noqa: E402
 from subpixel.models.patches import PatchSource, image_files, load_pairs  # noqa: E402
 from subpixel.models.recipe import Recipe  # noqa: E402
 from subpixel.models.registry import architecture, trained, trained_names  # noqa: E402
@@ -122,6 +126,42 @@ def test_the_eigenbases_are_turned_as_often_as_the_recipe_says(photos: Path, tmp
     )
     assert often[:2] == seldom[:2]
     assert often[-1] != seldom[-1]
+
+
+def test_the_mean_of_the_weights_is_what_is_saved_and_goes_on_after_a_stop(photos: Path, tmp_path: Path) -> None:
+    recipe = replace(SMALL, average_steps=4)
+    it = trainer(photos, tmp_path / "whole", recipe)
+    wanted: dict[str, torch.Tensor] = {}
+    for step in range(recipe.steps):
+        it.step()
+        now = it.net.state_dict()
+        share = 1 / min(step + 1, 4)
+        wanted = {k: (1 - share) * wanted[k] + share * now[k] if wanted else now[k].clone() for k in now}
+    it.save()
+    saved = load_file(tmp_path / "whole" / training.WEIGHTS_FILE)
+    for name, value in wanted.items():
+        torch.testing.assert_close(saved[name], value)
+        torch.testing.assert_close(it.shown().state_dict()[name], value)
+        assert not torch.equal(saved[name], it.net.state_dict()[name])
+    finish(trainer(photos, tmp_path / "parts", recipe), stop_at=7)
+    second = trainer(photos, tmp_path / "parts", recipe)
+    assert second.resume()
+    finish(second)
+    parts = load_file(tmp_path / "parts" / training.WEIGHTS_FILE)
+    assert all(torch.equal(parts[name], value) for name, value in saved.items())
+
+
+def test_a_mean_of_branches_is_that_of_the_folded_weights(photos: Path, tmp_path: Path) -> None:
+    recipe = replace(SMALL, average_steps=2)
+    pairs = load_pairs(image_files([photos]), 3, recipe.patch_px)
+    source = PatchSource([pairs], 3, recipe.patch_px, recipe.seed)
+    it = training.Trainer(edge_net("edge-test", Shape(8, 2)), 3, recipe, source, tmp_path)
+    folded = []
+    for _ in range(2):
+        it.step()
+        folded.append({name: value.clone() for name, value in folded_state(it.net).items()})
+    for name, value in it.shown().state_dict().items():
+        torch.testing.assert_close(value, (folded[0][name] + folded[1][name]) / 2)
 
 
 def test_training_lowers_the_loss(photos: Path, tmp_path: Path) -> None:
