@@ -13,7 +13,7 @@ from subpixel import __version__
 from subpixel.errors import MissingPackageError, SubpixelError
 
 INTERRUPTED = 130
-GC_THRESHOLD = 20_000  # objects; by Python's own 700 a tenth of the start is spent looking for garbage
+GC_THRESHOLD = 20_000  # objects; by Python's own 700 work is interrupted for it all the time
 
 # verb -> (module:command, the extra it needs, one line of help)
 VERBS: dict[str, tuple[str, str, str]] = {
@@ -52,6 +52,7 @@ class Verbs(click.Group):
             text = f"`subpixel {cmd_name}` needs {fault.name}, which isn't installed; pip install 'subpixel[{extra}]'"
             raise MissingPackageError(text) from fault
         assert isinstance(command, click.Command)
+        gc.enable()
         return command
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
@@ -72,6 +73,7 @@ def cli() -> None:
 def main() -> NoReturn:
     """Run the command line; our errors become one line and an exit code, an interrupt 130."""
     gc.set_threshold(GC_THRESHOLD)
+    gc.disable()  # what is imported stays: to look for garbage there is a tenth of the start
     try:
         result = cli.main(standalone_mode=False)
     except SubpixelError as fault:
@@ -88,6 +90,8 @@ def main() -> NoReturn:
     except BrokenPipeError:
         sys.stderr.close()
         sys.exit(0)
+    finally:
+        gc.freeze()  # at the end Python looks through all there is, and what would be found is freed by the system
     sys.exit(result if isinstance(result, int) else 0)
 
 

@@ -2,19 +2,25 @@
 
 from __future__ import annotations
 
+import contextlib
+import json
 import math
+import os
 import sys
 import threading
 import time
 from collections import deque
 from dataclasses import replace
 from functools import lru_cache
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from subpixel.engines.base import Fallback, Probe, Receipt, Request, check_precision, refuse_or_fall_back
+from subpixel.engines.built import folder_of, keep_built, load_built
 from subpixel.errors import EngineError, faults_as
+from subpixel.manifest import sha256
 from subpixel.spec import Array, Arrays, ModelSpec, Variant
 
 CONVERTER = "openvino.tools.ovc"
@@ -71,13 +77,13 @@ class OpenVinoEngine:
 
     def __init__(self, blobs: tuple[bytes, ...], variant: Variant, spec: ModelSpec, request: Request) -> None:
         started = time.perf_counter()
-        self.spec, self.variant = spec, variant
+        self.spec, self.variant, self._blobs = spec, variant, blobs
         self._request = _exact_where_it_warps(request, spec)
         with faults_as(EngineError, f"openvino {VERSION} can't open {spec.name} ({variant.id})"):
-            self._model = core().read_model(*blobs)
-            fitted = _fitted(self._model, spec, request) if variant.shapes is None else None
-            compiled, fallback = _compile(fitted or self._model, self._request)
-            self._expected = tuple(fitted.inputs[0].get_shape()) if fitted else None
+            fits = request.frame_size if variant.shapes is None else None
+            compiled, fallback = self._compiled(fits)
+            shape = compiled.inputs[0].get_partial_shape()
+            self._expected = tuple(shape.to_shape()) if shape.is_static and fits else None
             self.receipt = self._receipt(compiled, request, fallback, started)
             self._requests = {self._expected: Requests(compiled, self.receipt.streams)}
         self._compiling = threading.Lock()
@@ -101,14 +107,28 @@ class OpenVinoEngine:
 
     def close(self) -> None:
         """Free the compiled models and their memory."""
-        del self._requests, self._model
+        del self._requests, self._blobs
+
+    def _compiled(self, frame_size: tuple[int, int] | None) -> tuple[Any, Fallback | None]:
+        """For frames of this size where that helps, else for all sizes; as it was built before, where it was."""
+        file = _kept_file(self.variant, self._request, frame_size) if _find(self._request.device) == CPU else None
+        built = load_built(file) if file else None
+        if built is not None:
+            with contextlib.suppress(RuntimeError):
+                return core().import_model(built, CPU, _options(self._request, CPU)), None
+        model = core().read_model(*self._blobs)
+        fitted = _fitted(model, self.spec, self._request.device, frame_size) if frame_size else None
+        compiled, fallback = _compile(fitted or model, self._request)
+        if file:
+            keep_built(file, compiled.export_model().read())
+        return compiled, fallback
 
     def _requests_for(self, inputs: Arrays) -> Requests:
         shape = inputs[self.variant.inputs[0].name].shape
         key = shape if shape == self._expected else None
         with self._compiling:
             if key not in self._requests:
-                self._requests[key] = Requests(_compile(self._model, self._request)[0], self.receipt.streams)
+                self._requests[key] = Requests(self._compiled(None)[0], self.receipt.streams)
         return self._requests[key]
 
     def _receipt(self, compiled: Any, request: Request, fallback: Fallback | None, started: float) -> Receipt:
@@ -141,17 +161,26 @@ class Requests:
         self.idle = deque(compiled.create_infer_request() for _ in range(streams))
 
 
-def _fitted(model: Any, spec: ModelSpec, request: Request) -> Any | None:
+def _kept_file(variant: Variant, request: Request, frame_size: tuple[int, int] | None) -> Path:
+    """Where the model built for this CPU is kept: all that it depends on is in the name."""
+    machine = [str(core().get_property(CPU, name)) for name in ("FULL_DEVICE_NAME", "OPTIMIZATION_CAPABILITIES")]
+    files = [file.sha256 for file in variant.files]
+    settings = [VERSION, machine, files, frame_size, _options(request, CPU), os.environ.get("ONEDNN_MAX_CPU_ISA")]
+    digest = sha256(json.dumps(settings, sort_keys=True).encode())
+    return folder_of("openvino") / f"{files[0][:12]}-{digest[:16]}.blob"
+
+
+def _fitted(model: Any, spec: ModelSpec, device: str, frame_size: tuple[int, int]) -> Any | None:
     """The model for the frames to expect, its sub-pixel shuffle by rows; ``None`` where there is nothing to be gained.
 
     Shuffled by its own operator, or by transpositions, bytes take up to half of a small net's time: the first moves
     them one by one, both want them plane by plane first. With the size known, what a convolution writes is cut into a
     block's rows, each of which is a row of the frame already.
     """
-    if _find(request.device) != CPU or _phases(model) is None:
+    if _find(device) != CPU or _phases(model) is None:
         return None
     fitted = model.clone()
-    sides = (-(-side // spec.size_multiple) * spec.size_multiple for side in request.frame_size)
+    sides = (-(-side // spec.size_multiple) * spec.size_multiple for side in frame_size)
     fitted.reshape([1, fitted.inputs[0].get_partial_shape()[1].get_length(), *sides])
     phases = _phases(fitted)
     assert phases is not None

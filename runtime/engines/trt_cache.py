@@ -6,11 +6,9 @@ import json
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from subpixel.cache import cache_folder, keep
+from subpixel.engines.built import folder_of, keep_built, load_built
 from subpixel.engines.trt_build import ShapeProfile
 from subpixel.manifest import sha256
-
-HASH_BYTES = 64  # a plan's SHA-256 in hexadecimal stands before it in the file
 
 
 @dataclass(frozen=True)
@@ -31,19 +29,14 @@ class PlanKey:
         """Its place in the cache."""
         text = json.dumps(asdict(self), sort_keys=True)
         size = f"{self.profile.batch}x{self.profile.height}x{self.profile.width}"
-        return cache_folder() / "tensorrt" / f"{self.model_sha256[:12]}-{size}-{sha256(text.encode())[:16]}.plan"
+        return folder_of("tensorrt") / f"{self.model_sha256[:12]}-{size}-{sha256(text.encode())[:16]}.plan"
 
 
 def load_plan(key: PlanKey) -> bytes | None:
-    """The plan built before, ``None`` when there is none or it is damaged: TensorRT must not be given a damaged one."""
-    try:
-        data = key.file.read_bytes()
-    except OSError:
-        return None
-    digest, plan = data[:HASH_BYTES], data[HASH_BYTES:]
-    return plan if sha256(plan).encode() == digest else None
+    """The plan built before, ``None`` when there is none or it is damaged."""
+    return load_built(key.file)
 
 
 def keep_plan(key: PlanKey, plan: bytes) -> None:
     """Keep a plan for the next time."""
-    keep(key.file, sha256(plan).encode() + plan)
+    keep_built(key.file, plan)

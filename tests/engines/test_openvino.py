@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 
 import subpixel
+from subpixel.engines.built import keep_built
 from subpixel.model import Model
 
 EXPECTED, OTHER = (38, 53), (61, 44)
@@ -69,3 +73,55 @@ def test_frames_of_both_kinds_may_come_from_several_threads() -> None:
             results = list(pool.map(model.upscale_luma, frames))
         for frame, result in zip(frames, results, strict=True):
             assert far(result, alone.upscale_luma(frame)) == 0
+
+
+@pytest.fixture
+def kept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """An empty cache; where OpenVINO's part of it will be."""
+    monkeypatch.setenv("SUBPIXEL_CACHE", str(tmp_path))
+    return tmp_path / "openvino"
+
+
+@pytest.mark.parametrize(("name", "precision"), [("edge-fast-x3", "int8"), ("espcn-x2", "fp32"), ("srcnn-x3", "fp32")])
+def test_what_was_built_is_kept_and_gives_the_same(name: str, precision: str, kept: Path) -> None:
+    frames, results, receipts = [noise(EXPECTED), noise(OTHER)], [], []
+    for _ in range(2):
+        with opened(name, precision, EXPECTED) as model:
+            results += [model.upscale_luma(frame) for frame in frames]
+            receipts.append(replace(model.receipt, build_seconds=0.0))
+        files = {file: file.stat().st_mtime_ns for file in kept.iterdir()}
+        assert len(files) == (1 if name == "srcnn-x3" else 2)
+    assert receipts[0] == receipts[1]
+    assert all(far(first, again) == 0 for first, again in zip(results[:2], results[2:], strict=True))
+    with opened(name, precision, EXPECTED):
+        assert {file: file.stat().st_mtime_ns for file in kept.iterdir()} == files
+
+
+@pytest.mark.parametrize("damage", [b"", b"0" * 100, b"whole, and of another library"])
+def test_what_was_kept_and_is_damaged_is_built_again(damage: bytes, kept: Path) -> None:
+    with opened("edge-fast-x3", "int8", EXPECTED) as model:
+        wanted = model.upscale_luma(noise(EXPECTED))
+    (file,) = kept.iterdir()
+    whole = file.read_bytes()
+    if damage.startswith(b"whole"):
+        keep_built(file, damage)
+    else:
+        file.write_bytes(damage)
+    with opened("edge-fast-x3", "int8", EXPECTED) as model:
+        assert far(model.upscale_luma(noise(EXPECTED)), wanted) == 0
+    assert len(file.read_bytes()) == len(whole)
+
+
+def test_a_cache_that_can_not_be_written_is_no_error(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "a file").touch()
+    monkeypatch.setenv("SUBPIXEL_CACHE", str(tmp_path / "a file"))
+    with opened("edge-fast-x3", "int8", EXPECTED) as model:
+        assert model.upscale_luma(noise(EXPECTED)).std() > 10
+
+
+def test_of_what_was_built_the_oldest_go(tmp_path: Path) -> None:
+    for number in range(5):
+        keep_built(tmp_path / f"{number}.blob", b"built")
+        os.utime(tmp_path / f"{number}.blob", (number, number))
+    keep_built(tmp_path / "new.blob", b"built", most_files=3)
+    assert sorted(file.name for file in tmp_path.iterdir()) == ["3.blob", "4.blob", "new.blob"]
