@@ -11,8 +11,8 @@ from numpy.typing import NDArray
 
 from subpixel.errors import BadInputError
 from subpixel.media.enlarge import Preparer
-from subpixel.media.images import is_image
 from subpixel.media.images_files import read_picture
+from subpixel.media.images_kinds import is_image
 from subpixel.media.luma import LumaCode, rgb_luma
 from subpixel.media.pixels import bits_of, is_rgb, plane_of
 from subpixel.media.probe import open_input, probe

@@ -19,7 +19,7 @@ from subpixel.cli.upscale_options import options_of, with_options
 from subpixel.errors import BadInputError, PartialResultError
 from subpixel.media.batch import FileResult, Job, find_jobs, upscale_files
 from subpixel.media.files import upscale_file
-from subpixel.media.images import ImageReport
+from subpixel.media.images_kinds import ImageReport
 from subpixel.media.options import UpscaleOptions
 from subpixel.media.outlets import PIPE
 from subpixel.media.receipt import VideoReport, describe

@@ -6,13 +6,18 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING, Any
+
 from subpixel.media.batch import FileResult, Job, find_jobs, upscale_files
 from subpixel.media.files import upscale_file
-from subpixel.media.images import ImageOptions, ImageReport, is_image, upscale_image
+from subpixel.media.images_kinds import ImageOptions, ImageReport, is_image
 from subpixel.media.options import UpscaleOptions
 from subpixel.media.receipt import VideoReport
 from subpixel.media.size import SizeWish
 from subpixel.media.video import read_frames, upscale_video
+
+if TYPE_CHECKING:
+    from subpixel.media.images import upscale_image
 
 __all__ = [
     "FileResult",
@@ -30,3 +35,12 @@ __all__ = [
     "upscale_image",
     "upscale_video",
 ]
+
+
+def __getattr__(name: str) -> Any:
+    """``upscale_image`` brings Pillow with it, which videos don't need: it is imported when it is asked for."""
+    if name != "upscale_image":
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    from subpixel.media.images import upscale_image
+
+    return upscale_image

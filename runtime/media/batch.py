@@ -11,8 +11,7 @@ from pathlib import Path
 from subpixel.errors import BadInputError, NotFoundError, OutputError, SubpixelError
 from subpixel.media.containers import CONTAINERS
 from subpixel.media.files import upscale_with
-from subpixel.media.images import ImageReport, is_image
-from subpixel.media.images_files import FORMATS
+from subpixel.media.images_kinds import FORMATS, ImageReport, is_image
 from subpixel.media.opened import OpenModels
 from subpixel.media.options import VIDEO_OPTIONS, UpscaleOptions
 from subpixel.media.receipt import VideoReport

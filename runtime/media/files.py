@@ -8,9 +8,8 @@ from pathlib import Path
 
 from subpixel.catalogue import shipped_names
 from subpixel.errors import BadInputError
-from subpixel.media import images
 from subpixel.media.containers import CONTAINERS
-from subpixel.media.images import ImageOptions, ImageReport, image_size, is_image, upscale_image
+from subpixel.media.images_kinds import ImageOptions, ImageReport, is_image
 from subpixel.media.opened import OpenModels
 from subpixel.media.options import VIDEO_OPTIONS, UpscaleOptions
 from subpixel.media.outlets import Target, target_of
@@ -96,6 +95,8 @@ def _is_still(source: Path, target: Path) -> bool:
 
 
 def _upscale_still(source: Path, target: Path, options: UpscaleOptions, models: OpenModels) -> ImageReport:
+    from subpixel.media import images  # with Pillow, which videos don't need
+
     if target.suffix.lower() in VIDEO_SUFFIXES:
         raise BadInputError(f"{source} is a picture, {target.name} would be a video; give it a picture's suffix")
     for name in VIDEO_OPTIONS:
@@ -103,10 +104,10 @@ def _upscale_still(source: Path, target: Path, options: UpscaleOptions, models: 
             option = name.removesuffix("_seconds").replace("_", "-")
             raise BadInputError(f"--{option} is for videos, and {source} is a picture; leave it out")
     images.check_paths(source, target, options.overwrite)
-    size = image_size(source)
+    size = images.image_size(source)
     wanted = options.size.resolve(*size) if options.size else None
     model = models.fitting(options, size)
-    return upscale_image(model, source, target, ImageOptions(wanted, options.compare, options.overwrite))
+    return images.upscale_image(model, source, target, ImageOptions(wanted, options.compare, options.overwrite))
 
 
 def shipped_rungs(model: Model) -> list[str]:

@@ -14,29 +14,10 @@ from PIL import Image, ImageCms, UnidentifiedImageError
 
 from subpixel.errors import BadInputError, OutputError, faults_as
 from subpixel.media import png16
+from subpixel.media.images_kinds import FORMATS, Format
 from subpixel.media.images_meta import EXIF_PREFIX, ORIENTATION, Metadata
 
 Pixels = NDArray[Any]
-
-
-@dataclass(frozen=True)
-class Format:
-    """``fine``: channel counts it can hold with 16 bits here; ``max_side``: its longest side in pixels."""
-
-    name: str
-    suffixes: tuple[str, ...]
-    alpha: bool
-    fine: tuple[int, ...]
-    max_side: int
-
-
-FORMATS = (
-    Format("PNG", (".png",), True, (1, 2, 3, 4), (1 << 31) - 1),
-    Format("JPEG", (".jpg", ".jpeg"), False, (), 65500),
-    Format("WEBP", (".webp",), True, (), 16383),
-    Format("TIFF", (".tif", ".tiff"), True, (1,), (1 << 31) - 1),
-    Format("BMP", (".bmp",), False, (), (1 << 31) - 1),
-)
 READABLE = ("PNG", "JPEG", "WEBP", "TIFF", "BMP", "GIF")
 JPEG_QUALITY = WEBP_QUALITY = 95
 PNG_LEVEL = 4  # 3 % larger than zlib's default, in less than half the time

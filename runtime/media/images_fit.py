@@ -8,9 +8,10 @@ from pathlib import Path
 import numpy as np
 
 from subpixel.errors import BadInputError
-from subpixel.media.images_files import FORMATS, Format, Picture
+from subpixel.media.images_files import Picture
+from subpixel.media.images_kinds import FORMATS, Format
+from subpixel.media.memory import free_bytes
 
-MEMINFO = Path("/proc/meminfo")
 MARKER_BYTES = 65000  # a little less than 64 KiB: the marker's own words take some
 COPIES = 3  # of the result that are alive at once: the pixels, their interleaved copy, the coded file
 
@@ -73,13 +74,3 @@ def refuse_too_large(picture: Picture, size: tuple[int, int], format: Format) ->
             f"a result of {width}x{height} needs about {needed / 1e9:.1f} GB of memory, {free / 1e9:.1f} GB are free; "
             "ask for a smaller size, or cut the picture in parts"
         )
-
-
-def free_bytes() -> int | None:
-    """Memory that can be had without swapping, as Linux tells; ``None`` elsewhere."""
-    try:
-        lines = MEMINFO.read_text().splitlines()
-    except OSError:
-        return None
-    found = [line.split()[1] for line in lines if line.startswith("MemAvailable:")]
-    return int(found[0]) * 1024 if found else None

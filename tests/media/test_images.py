@@ -18,8 +18,9 @@ from PIL.JpegImagePlugin import JpegImageFile
 import subpixel
 from subpixel.bundle import Bundle
 from subpixel.media import png16
-from subpixel.media.images import ImageOptions, image_size, is_image, upscale_image
+from subpixel.media.images import image_size, upscale_image
 from subpixel.media.images_enlarge import enlarge_colour
+from subpixel.media.images_kinds import ImageOptions, is_image
 from subpixel.quality.resize import resize
 
 SUFFIXES = (".png", ".jpg", ".webp", ".tiff", ".bmp")

@@ -15,7 +15,8 @@ from PIL import Image
 import subpixel
 from subpixel.errors import BadInputError, NotFoundError, OutputError, SubpixelError
 from subpixel.media import png16
-from subpixel.media.images import ImageOptions, check_paths, is_image, upscale_image
+from subpixel.media.images import check_paths, upscale_image
+from subpixel.media.images_kinds import ImageOptions, is_image
 
 PIXELS = np.random.default_rng(3).integers(0, 256, (40, 30, 3)).astype(np.uint8)
 
