@@ -16,7 +16,7 @@ from statistics import median
 import click
 from racing.machine import line, machine
 from racing.page import render
-from racing.process import Cost, RunError, free_threads, run
+from racing.process import Cost, RunError, as_users_have, run
 from racing.record import RECORD, load
 
 from subpixel.catalogue import DEFAULT_MODEL
@@ -50,7 +50,7 @@ TUNE = "import subpixel, sys; subpixel.open(sys.argv[1], tune=True)"
 def startup(model: str, runs: int, quick: bool, record: Path) -> None:
     """Measure, print, and write the record and its page."""
     with tempfile.TemporaryDirectory(prefix="startup-") as cache:
-        environment = free_threads({"SUBPIXEL_CACHE": cache})
+        environment = as_users_have({"SUBPIXEL_CACHE": cache})
         subprocess.run([sys.executable, "-c", TUNE, model], check=True, env=environment, stdout=subprocess.DEVNULL)
         found = [fresh(model, environment) for _ in range(2 if quick else runs)]
     section = {"machine": machine(), "model": model, **summary(found)}

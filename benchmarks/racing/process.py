@@ -20,8 +20,9 @@ MEMORY_SECONDS, TREE_SECONDS = 0.02, 0.2  # between looks at the memory, and for
 BUSY = (0, 1, 2, 5, 6, 7)  # user, nice, system, irq, softirq, steal; not idle and iowait
 TICKS, PAGE_MIB = os.sysconf("SC_CLK_TCK"), os.sysconf("SC_PAGE_SIZE") / 2**20
 FOREIGN_LIMIT = 0.03  # of all cores' time, taken by processes that aren't ours
-# Set by those who share a machine; a benchmark lets every program choose its threads.
-THREAD_LIMITS = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS")
+# Set by those who share a machine or work on the sources: a benchmark lets every program choose its threads, and Python
+# keep what it compiled, as an installation does.
+LEFT_OUT = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS", "PYTHONDONTWRITEBYTECODE")
 
 
 class RunError(Exception):
@@ -67,7 +68,7 @@ def run(command: Sequence[str], environment: Mapping[str, str] | None = None, li
     started_busy, started_own, started = _machine_busy(), _own_cpu(), time.perf_counter()
     with tempfile.TemporaryFile() as said, tempfile.TemporaryFile() as complained:
         child = subprocess.Popen(
-            command, stdin=subprocess.DEVNULL, stdout=said, stderr=complained, env=free_threads(environment),
+            command, stdin=subprocess.DEVNULL, stdout=said, stderr=complained, env=as_users_have(environment),
             start_new_session=True,
         )  # fmt: skip
         timer = threading.Timer(limit_seconds, os.killpg, (child.pid, signal.SIGKILL))
@@ -96,9 +97,9 @@ def least_disturbed(measure: Callable[[], Cost], repeats: int) -> Cost:
     return best
 
 
-def free_threads(environment: Mapping[str, str] | None = None) -> dict[str, str]:
-    """The environment without limits to threads, and with these variables."""
-    kept = {name: value for name, value in os.environ.items() if name not in THREAD_LIMITS}
+def as_users_have(environment: Mapping[str, str] | None = None) -> dict[str, str]:
+    """The environment without what is set for work on the project, and with these variables."""
+    kept = {name: value for name, value in os.environ.items() if name not in LEFT_OUT}
     return {**kept, **(environment or {})}
 
 

@@ -17,7 +17,8 @@ from subpixel.reuse import Reused
 from subpixel.spec import Array
 
 LITTLE = 0.5  # of the cells changed: with their surroundings that is as much as pays
-PATIENCE = 2  # frames in a row in which little changes, or all is computed, before the way is changed
+PATIENCE = 2  # frames in a row in which little changes, or all is computed, before the way is changed; of little change
+# twice as many each time that reuse did not help
 TRIAL_EVERY = 48  # frames side by side until reuse is tried anyway: what moves by whole pixels seems to change
 
 
@@ -75,7 +76,8 @@ class TurnsEnlarger:
     def __init__(self, luma: LumaEnlarger, runs: int, reusing: LumaEnlarger, tolerance: float) -> None:
         self._luma, self._abreast, self._reusing = luma, AbreastEnlarger(luma, runs), reusing
         self._since = _Since(tolerance)
-        self._reuses = False
+        self._reuses = self._expected_to = self._helped = False
+        self._patience = PATIENCE
         self._streak = self._until_trial = self._frames = self._repeats = 0
 
     def push(self, prepared: Prepared) -> list[VideoFrame]:
@@ -104,7 +106,7 @@ class TurnsEnlarger:
         share = self._since.changed_share(luma)
         self._streak = self._streak + 1 if share <= LITTLE else 0
         self._until_trial -= 1
-        if self._streak > PATIENCE or self._until_trial < 0:
+        if self._streak > self._patience or self._until_trial < 0:
             return self._abreast.flush() + self._change(prepared, luma)
         self._frames += 1
         if share == 0 and self._luma.can_repeat:
@@ -114,17 +116,27 @@ class TurnsEnlarger:
 
     def _change(self, prepared: Prepared, luma: Array) -> list[VideoFrame]:
         """To reuse; its first frame is a whole one."""
-        self._reuses, self._streak = True, 0
+        self._expected_to = self._streak > self._patience
+        self._reuses, self._streak, self._helped = True, 0, False
         self._since.forget()
         return [self._reusing.frame(prepared, luma)]
 
     def _push_reusing(self, prepared: Prepared) -> list[VideoFrame]:
         before = self._computed
         frames = self._reusing.push(prepared)
-        self._streak = self._streak + 1 if self._computed - before > 1 - LITTLE / 2 else 0
+        helps = self._computed - before <= 1 - LITTLE / 2
+        self._streak, self._helped = 0 if helps else self._streak + 1, self._helped or helps
         if self._streak > PATIENCE:
-            self._reuses, self._streak, self._until_trial = False, 0, TRIAL_EVERY
+            self._back_abreast()
         return frames
+
+    def _back_abreast(self) -> None:
+        """Where little changed and reuse did not help at all, it takes longer until it is tried again."""
+        if self._helped:
+            self._patience = PATIENCE
+        elif self._expected_to:
+            self._patience = min(2 * self._patience + 1, TRIAL_EVERY)
+        self._reuses, self._streak, self._until_trial = False, 0, TRIAL_EVERY
 
     @property
     def _computed(self) -> float:

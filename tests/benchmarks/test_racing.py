@@ -75,7 +75,7 @@ def test_an_undisturbed_run_is_not_repeated() -> None:
 
 def test_programs_choose_their_threads_themselves(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("OMP_NUM_THREADS", "1")
-    kept = named("racing.process").free_threads({"A": "b"})
+    kept = named("racing.process").as_users_have({"A": "b"})
     assert "OMP_NUM_THREADS" not in kept
     assert kept["A"] == "b"
 

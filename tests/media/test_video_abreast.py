@@ -14,11 +14,11 @@ import subpixel
 from subpixel.errors import BadInputError, EngineError
 from subpixel.media import UpscaleOptions, upscale_file
 from subpixel.media.colour import ColourTags
-from subpixel.media.enlarge import LumaEnlarger, Prepared, Preparer
+from subpixel.media.enlarge import LumaEnlarger, Prepared, Preparer, Seen
 from subpixel.media.enlarge_abreast import TRIAL_EVERY, AbreastEnlarger, TurnsEnlarger
 from subpixel.media.pixels import bits_of, plane_of
 from subpixel.model import Model
-from subpixel.reuse import Reusing
+from subpixel.reuse import Reused, Reusing
 
 BT709, FULL_RANGE = ColourTags(1, 1, 1, 1), ColourTags(1, 2, 1, 1)
 SIZES = [(64, 48), (16, 16), (128, 96), (16, 32)] * 3  # so that later frames are done before earlier ones
@@ -191,6 +191,27 @@ def test_what_always_changes_is_made_side_by_side_but_for_a_trial_now_and_then(m
     assert reused is not None
     assert (reused.frames, reused.duplicates) == (count, 0)
     assert reused.share < 0.02
+
+
+class ReusingInVain(LumaEnlarger):
+    """Counts the frames it is given, and tells that nothing of them was reused."""
+
+    frames = 0
+
+    def frame(self, prepared: Any, luma: Any = None) -> VideoFrame:
+        self.frames += 1
+        return super().frame(prepared, luma)
+
+    @property
+    def seen(self) -> Seen:
+        return Seen(reused=Reused(self.frames, 0, 0.0))
+
+
+def test_where_reuse_does_not_help_though_little_changes_it_is_tried_less_and_less(model: Model) -> None:
+    in_vain = ReusingInVain(model, "yuv420p", BT709)
+    enlarger = TurnsEnlarger(LumaEnlarger(model, "yuv420p", BT709), 2, in_vain, 0.0)
+    assert len(played(enlarger, [False] * 200)) == 200
+    assert 0 < in_vain.frames <= 30
 
 
 def test_a_duplicate_between_changing_frames_is_not_computed(model: Model) -> None:

@@ -302,6 +302,18 @@ def test_runs_side_by_side_are_taken_where_they_are_faster(clock: Clock, monkeyp
     )
 
 
+def test_runs_side_by_side_are_taken_too_where_they_are_a_little_slower_alone(
+    clock: Clock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    label = "twenty/procedure-fp32-u8{}".format
+    for one, streams in ((1.8, 2), (1.7, 1)):
+        figures = {label(""): one, label(", 2 streams"): 2.0}
+        monkeypatch.setattr(tune, "timing", timings_by(figures))
+        monkeypatch.setattr(tune, "remembered", lambda *_: None)
+        ranked = tune.best_first([wide(clock, "twenty", 0.01)], Wish(threads=2, streams=0), SIZE, tune=True)
+        assert ranked[0].request.streams == streams
+
+
 def test_a_caller_that_says_how_many_frames_it_has_under_way_is_not_given_another_number(clock: Clock) -> None:
     found = [wide(clock, "eighteen", 0.01), wide(clock, "nineteen", 0.02)]
     ranked = tune.best_first(found, Wish(threads=2, streams=1), SIZE, tune=True)
