@@ -1,9 +1,10 @@
 #!/usr/bin/env python
 """Where the CPU time of `subpixel upscale` goes, by Linux's `perf`: encoder, model, Python and copies ...
 
-    python benchmarks/shares.py           # half a minute, writes docs/performance.*; needs `perf`
+    python benchmarks/shares.py           # a minute, writes docs/performance.*; needs `perf`
 
-The first seconds, importing and opening, are left out: the share is that of a long clip.
+Of the long clip the first seconds, importing and opening, are left out. Beside it the whole jobs of the race that it is
+about most, from start to end, in CPU milliseconds a frame, and FFmpeg's own.
 """
 
 from __future__ import annotations
@@ -17,12 +18,14 @@ import tempfile
 from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import click
 from racing import clips
-from racing.contenders import ours
+from racing.contenders import ESPCN, Contender, lanczos, ours
 from racing.machine import line, machine
 from racing.page import render
+from racing.peers import Peers
 from racing.process import run
 from racing.record import RECORD, load
 
@@ -30,7 +33,8 @@ from subpixel.catalogue import DEFAULT_MODEL
 
 WORK = clips.ROOT / ".cache" / "benchmarks"
 SHARE = re.compile(r"^\s*([\d.]+)%\s+(\S.*?)\s*$")
-LISTED = 15
+LISTED, JOB_FRAMES = 15, 120
+JOBS = (("still", "edge-fast-x3"), ("still", "lanczos"), ("moving", ESPCN), ("moving", "lanczos"))
 # The first that fits a library's name. libc is mostly memcpy, so it counts as copies, whoever called it.
 GROUPS = (
     ("encoder", r"libx264|libx265"),
@@ -51,28 +55,50 @@ def shares(model: str, frames: int, skipped_seconds: float, record: Path) -> Non
     if shutil.which("perf") is None:
         raise SystemExit("there is no `perf`; Debian has it in linux-perf")
     clip = clips.made(clips.available()[0], WORK / "clips", frames)
-    with tempfile.TemporaryDirectory(prefix="shares-") as work:
-        libraries = profiled(model, clip, Path(work), skipped_seconds)
+    with tempfile.TemporaryDirectory(prefix="shares-") as folder:
+        work = Path(folder)
+        libraries, _ = profiled(ours(model, work), clip, work, skipped_seconds)
+        jobs = [job for name, of in JOBS if (job := whole_job(name, of, work))]
     groups = grouped(libraries)
-    section = {"machine": machine(), "model": model, "groups": groups, "libraries": dict(libraries.most_common(LISTED))}
+    section = {"machine": machine(), "model": model, "groups": groups,
+               "libraries": dict(libraries.most_common(LISTED)), "jobs": jobs}  # fmt: skip
     print(line(machine()))
     for name, share in sorted(groups.items(), key=lambda item: -item[1]):
         print(f"{share:6.1%} {name}")
+    for job in jobs:
+        print(job["name"], job["clip"], ", ".join(f"{name} {ms:.1f} ms" for name, ms in job["cpu_ms"].items()))
     kept = load(record)
     kept.put("shares", section)
     render(kept)
 
 
-def profiled(model: str, clip: clips.Clip, work: Path, skipped_seconds: float) -> Counter[str]:
-    """Shares of the CPU time by library. perf's clock needs no counters of the processor."""
-    contender, data, target = ours(model, work), work / "perf.data", work / "result.mp4"
-    run(contender.command(clip, target), contender.environment)
-    delay = str(round(1000 * skipped_seconds))
-    record = ["perf", "record", "-e", "cpu-clock", "-F", "499", "-D", delay, "-o", str(data), "--"]
-    run([*record, *contender.command(clip, target)], contender.environment)
+def whole_job(clip_name: str, of: str, work: Path) -> dict[str, Any] | None:
+    """CPU milliseconds a frame of one of the race's jobs, by purpose; ``None`` where it can't be run here."""
+    contender = lanczos(Peers()) if of == "lanczos" else ours(of, work)
+    recipe = next((one for one in clips.available() if one.name == clip_name and not one.absent), None)
+    if contender.absent or recipe is None:
+        print(f"left out: {contender.name}, {clip_name}: {contender.absent or 'no such clip here'}")
+        return None
+    clip = clips.made(recipe, WORK / "clips", JOB_FRAMES)
+    libraries, cpu_seconds = profiled(contender, clip, work, 0.0)
+    cpu_ms = {name: round(1000 * cpu_seconds / clip.frames * share, 3) for name, share in grouped(libraries).items()}
+    return {"clip": clip_name, "name": contender.name, "cpu_ms": cpu_ms}
+
+
+def profiled(contender: Contender, clip: clips.Clip, work: Path, skipped_seconds: float) -> tuple[Counter[str], float]:
+    """Shares of the CPU time by library, by perf's clock, which needs no counters; the CPU seconds without perf."""
+    data, target = work / "perf.data", work / "result.mp4"
+    command = contender.command(clip, target)
+    run(command, contender.environment)
+    cost = run(command, contender.environment)
+    delay = ["-D", str(round(1000 * skipped_seconds))] if skipped_seconds else []
+    run(
+        ["perf", "record", "-e", "cpu-clock", "-F", "499", *delay, "-o", str(data), "--", *command],
+        contender.environment,
+    )
     report = ["perf", "report", "-i", str(data), "--sort", "dso", "--stdio"]
     said = subprocess.run(report, capture_output=True, text=True, check=True, env={**os.environ, "LC_ALL": "C"})
-    return Counter(dict(parsed(said.stdout)))
+    return Counter(dict(parsed(said.stdout))), cost.cpu_seconds
 
 
 def parsed(report: str) -> Iterator[tuple[str, float]]:

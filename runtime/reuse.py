@@ -20,6 +20,7 @@ from subpixel.changes import CELL_PX, Cells, Changes
 from subpixel.errors import BadInputError
 from subpixel.model import Model
 from subpixel.moves import Hints, Match, Move, Moves, Search, Shift, best_shifts, moves_of, no_hints, runs
+from subpixel.part_sizes import PartSizes
 from subpixel.rectangles import Places, Rectangle, cover
 from subpixel.spec import Array, ModelSpec
 
@@ -155,7 +156,7 @@ class _Kept:
         self._changes = Changes((luma.shape[0], luma.shape[1]), luma.dtype, self._cell, tolerance)
         self.basis = np.empty_like(luma, order="C")
         self._costs = CallCosts(luma.size)
-        self._sizes_seen: set[tuple[int, int]] = set()
+        self._sizes = PartSizes()
         self._contested = 0
         self._patience = Patience(MOST_PAUSE)
         self._search = Search(self._multiple) if motion else None
@@ -254,9 +255,8 @@ class _Kept:
             self._costs.saw_whole(ms)
             return
         sizes = {_size(part.read) for part in plan.parts}
-        if plan.parts and sizes <= self._sizes_seen:
+        if self._sizes.ran(sizes) and plan.parts:
             self._costs.saw_parts(len(plan.parts), plan.pixels, ms)
-        self._sizes_seen |= sizes
 
     def _is_dearer(self, changed: Cells) -> bool:
         """Whether these cells alone, without any halo, are hardly less than the frame."""
@@ -281,15 +281,17 @@ class _Kept:
     def _part(self, changed: Rectangle) -> Part:
         """The call for pixels that changed; whatever more it reads is used as far as it holds."""
         height, width = self.basis.shape
-        top, bottom = self._read(changed.top, changed.bottom, height)
-        left, right = self._read(changed.left, changed.right, width)
+        rows, columns = changed.bottom - changed.top, changed.right - changed.left
+        wanted = int(self._stretched(np.array(rows), height)), int(self._stretched(np.array(columns), width))
+        size = self._sizes.size_for(wanted)
+        top, bottom = self._read(changed.top, size[0], height)
+        left, right = self._read(changed.left, size[1], width)
         read = Rectangle(top, bottom, left, right)
         kept = read.shrunk(self._halo, height, width)
         return Part(read, kept, kept.shrunk(self._halo, height, width))
 
-    def _read(self, first: int, stop: int, length: int) -> tuple[int, int]:
-        """Along one axis: with twice the halo, stretched to one of few sizes, inside the frame."""
-        size = int(self._stretched(np.array(stop - first), length))
+    def _read(self, first: int, size: int, length: int) -> tuple[int, int]:
+        """Along one axis: from twice the halo before what changed, inside the frame."""
         start = max(first - 2 * self._halo, 0)
         if start + size < length:
             return start, start + size

@@ -117,6 +117,19 @@ def _shares(section: Mapping[str, Any]) -> Iterator[str]:
     yield from (f"| {name} | {share:.1%} |" for name, share in _by_share(section["groups"]))
     yield "\n| library | share |\n|---|---|"
     yield from (f"| `{name}` | {share:.1%} |" for name, share in _by_share(section["libraries"]))
+    yield from _jobs(section.get("jobs", ()))
+
+
+def _jobs(jobs: Sequence[Mapping[str, Any]]) -> Iterator[str]:
+    """Whole jobs of the race beside each other."""
+    if not jobs:
+        return
+    yield "\nWhole jobs of 120 frames, start and end in them: CPU milliseconds a frame.\n"
+    yield "| | " + " | ".join(f"{job['clip']}: {job['name']}" for job in jobs) + " |"
+    yield "|---" * (len(jobs) + 1) + "|"
+    for name, _ in _by_share(jobs[0]["cpu_ms"]):
+        yield f"| {name} | " + " | ".join(f"{job['cpu_ms'].get(name, 0.0):.1f}" for job in jobs) + " |"
+    yield "| **all** | " + " | ".join(f"**{sum(job['cpu_ms'].values()):.1f}**" for job in jobs) + " |"
 
 
 def _by_share(shares: Mapping[str, float]) -> list[tuple[str, float]]:

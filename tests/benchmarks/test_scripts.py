@@ -115,7 +115,10 @@ def sections() -> dict[str, Any]:
     }  # fmt: skip
     return {
         "video": {**base, "peers": {"ffmpeg": "9"}, "plan": {"frames": 120, "rounds": 1}, "rows": [*map(asdict, rows)]},
-        "shares": {**base, "groups": {"encoder": 0.6, "Python and copies": 0.03}, "libraries": {"libx264": 0.6}},
+        "shares": {
+            **base, "groups": {"encoder": 0.6, "Python and copies": 0.03}, "libraries": {"libx264": 0.6},
+            "jobs": [{"clip": "still", "name": "ffmpeg lanczos", "cpu_ms": {"encoder": 17.25, "kernel": 1.0}}],
+        },
         "startup": {**base, "runs": 10, "min": parts, "median": parts, "disturbed": 0.0},
         "sizes": {**base, "scale": 3, "frames": 60, "sizes": [size]},
         "length": {
@@ -134,6 +137,9 @@ def test_the_page_has_every_benchmark_and_marks_what_was_disturbed() -> None:
     assert "| Python and copies, share of CPU time | ≤ 5 % | 2 % | 3 % | to land |" in text
     assert "| espcn-x3 | 99.0% | 3 | 1 | 20 / 30 / 50 |" in text
     assert "40.0 frames/s †" in text
+    assert "| | still: ffmpeg lanczos |" in text
+    assert "| encoder | 17.2 |" in text
+    assert "| **all** | **18.2** |" in text
 
 
 def test_the_page_stands_without_any_figure() -> None:

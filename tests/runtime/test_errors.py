@@ -86,8 +86,8 @@ def raised(file: Path) -> set[str]:
     return {c.func.id for c in calls if isinstance(c, ast.Call) and isinstance(c.func, ast.Name)}
 
 
-# Errors of ours that are no user's mistake: caught inside the package, told to whoever calls a function wrongly, or those
-# that Python wants of a module without the name it is asked for.
+# Errors of ours that are no mistake of a user: caught inside the package, told to whoever calls a function wrongly, or
+# what Python itself asks for.
 INSIDE = {"RecordError", "Malformed", "ValueError", "TypeError", "AttributeError"}
 
 
