@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gc
 import importlib
+import os
 import sys
 from typing import NoReturn
 
@@ -14,6 +15,7 @@ from subpixel.errors import MissingPackageError, SubpixelError
 
 INTERRUPTED = 130
 GC_THRESHOLD = 20_000  # objects; by Python's own 700 work is interrupted for it all the time
+BLAS_SLEEPS = ("OPENBLAS_THREAD_TIMEOUT", "4")  # at once: NumPy's threads spin for a tenth of a second after its import
 
 # verb -> (module:command, the extra it needs, one line of help)
 VERBS: dict[str, tuple[str, str, str]] = {
@@ -72,6 +74,7 @@ def cli() -> None:
 
 def main() -> NoReturn:
     """Run the command line; our errors become one line and an exit code, an interrupt 130."""
+    os.environ.setdefault(*BLAS_SLEEPS)
     gc.set_threshold(GC_THRESHOLD)
     gc.disable()  # what is imported stays: to look for garbage there is a tenth of the start
     try:

@@ -22,9 +22,12 @@ def loaded_by(code: str) -> set[str]:
     return {name.partition(".")[0] for name in json.loads(result.stdout.splitlines()[-1])}
 
 
-def test_importing_the_package_loads_numpy_and_the_standard_library_only() -> None:
-    foreign = loaded_by("import subpixel") - loaded_by("") - set(sys.stdlib_module_names)
-    assert {name for name in foreign if not name.startswith("_")} == {"subpixel", "numpy"}
+@pytest.mark.parametrize(
+    ("code", "loaded"), [("import subpixel", {"subpixel"}), ("from subpixel import *", {"subpixel", "numpy"})]
+)
+def test_importing_the_package_loads_numpy_and_the_standard_library_only(code: str, loaded: set[str]) -> None:
+    foreign = loaded_by(code) - loaded_by("") - set(sys.stdlib_module_names)
+    assert {name for name in foreign if not name.startswith("_")} == loaded
 
 
 @pytest.mark.parametrize(
@@ -44,6 +47,21 @@ def test_an_engine_loads_its_own_library_and_no_other() -> None:
     pytest.importorskip("onnxruntime", reason="onnxruntime is not installed")
     found = loaded_by("import subpixel; subpixel.open('espcn-x3', engine='onnxruntime').close()")
     assert found & HEAVY == {"onnxruntime"}
+
+
+def test_the_command_line_puts_numpys_threads_to_sleep_before_it_is_loaded() -> None:
+    code = """
+import os, sys
+import subpixel.cli.main as main
+assert "numpy" not in sys.modules
+sys.argv = ["subpixel", "upscale", "--help"]
+try:
+    main.main()
+except SystemExit:
+    assert os.environ["OPENBLAS_THREAD_TIMEOUT"] == "4"
+print()
+"""
+    assert "numpy" in loaded_by(code)
 
 
 def test_the_command_line_s_help_loads_no_engine_and_no_codec() -> None:
