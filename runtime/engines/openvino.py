@@ -111,7 +111,7 @@ class OpenVinoEngine:
 
     def _compiled(self, frame_size: tuple[int, int] | None) -> tuple[Any, Fallback | None]:
         """For frames of this size where that helps, else for all sizes; as it was built before, where it was."""
-        file = _kept_file(self.variant, self._request, frame_size) if _find(self._request.device) == CPU else None
+        file = _kept_file(self._blobs, self._request, frame_size) if _find(self._request.device) == CPU else None
         built = load_built(file) if file else None
         if built is not None:
             with contextlib.suppress(RuntimeError):
@@ -161,10 +161,10 @@ class Requests:
         self.idle = deque(compiled.create_infer_request() for _ in range(streams))
 
 
-def _kept_file(variant: Variant, request: Request, frame_size: tuple[int, int] | None) -> Path:
+def _kept_file(blobs: tuple[bytes, ...], request: Request, frame_size: tuple[int, int] | None) -> Path:
     """Where the model built for this CPU is kept: all that it depends on is in the name."""
     machine = [str(core().get_property(CPU, name)) for name in ("FULL_DEVICE_NAME", "OPTIMIZATION_CAPABILITIES")]
-    files = [file.sha256 for file in variant.files]
+    files = [sha256(blob) for blob in blobs]
     settings = [VERSION, machine, files, frame_size, _options(request, CPU), os.environ.get("ONEDNN_MAX_CPU_ISA")]
     digest = sha256(json.dumps(settings, sort_keys=True).encode())
     return folder_of("openvino") / f"{files[0][:12]}-{digest[:16]}.blob"
