@@ -1,4 +1,4 @@
-"""The user's cache: what belongs to one device (a tuned choice, a built TensorRT plan) and can always be made again."""
+"""The user's cache: what belongs to one device (a tuned choice, what a library built) and can always be made again."""
 
 from __future__ import annotations
 

@@ -120,7 +120,8 @@ class OpenVinoEngine:
         fitted = _fitted(model, self.spec, self._request.device, frame_size) if frame_size else None
         compiled, fallback = _compile(fitted or model, self._request)
         if file:
-            keep_built(file, compiled.export_model().read())
+            with contextlib.suppress(RuntimeError):  # what can't be written out is built again the next time
+                keep_built(file, compiled.export_model().read())
         return compiled, fallback
 
     def _requests_for(self, inputs: Arrays) -> Requests:
