@@ -9,7 +9,7 @@ import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
-from math import isfinite
+from math import inf, isfinite
 from pathlib import Path
 
 import numpy as np
@@ -43,8 +43,7 @@ def best_first(found: list[Candidate], wish: Wish, frame_size: tuple[int, int], 
     if not known:
         trusted = [c for c in found if c.variant.precision != "int8" or wish.precision == "int8"] or found
         return [abreast(c) for c in trusted] if wish.streams == 0 else trusted
-    last = max(known.values()) + 1
-    ranked = sorted(_all_ways(found, wish.streams), key=lambda c: _in_a_job(c, known.get(label(c), last)))
+    ranked = sorted(_all_ways(found, wish.streams), key=lambda c: _in_a_job(c, known.get(label(c), inf)))
     return [replace(c, reason=reason(label(c), known)) for c in ranked]
 
 

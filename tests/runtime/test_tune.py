@@ -314,6 +314,12 @@ def test_runs_side_by_side_are_taken_too_where_they_are_a_little_slower_alone(
         assert ranked[0].request.streams == streams
 
 
+def test_runs_side_by_side_that_could_not_be_measured_come_last(clock: Clock, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(tune, "remembered", lambda *_: {"twentyone/procedure-fp32-u8": 40.0})
+    ranked = tune.best_first([wide(clock, "twentyone", 0.01)], Wish(threads=2, streams=0), SIZE, tune=True)
+    assert [c.request.streams for c in ranked] == [1, 2]
+
+
 def test_a_caller_that_says_how_many_frames_it_has_under_way_is_not_given_another_number(clock: Clock) -> None:
     found = [wide(clock, "eighteen", 0.01), wide(clock, "nineteen", 0.02)]
     ranked = tune.best_first(found, Wish(threads=2, streams=1), SIZE, tune=True)
