@@ -57,7 +57,7 @@ def shares(model: str, frames: int, skipped_seconds: float, record: Path) -> Non
     clip = clips.made(clips.available()[0], WORK / "clips", frames)
     with tempfile.TemporaryDirectory(prefix="shares-") as folder:
         work = Path(folder)
-        libraries, _ = profiled(ours(model, work), clip, work, skipped_seconds)
+        libraries = profiled(ours(model, work), clip, work, skipped_seconds)
         jobs = [job for name, of in JOBS if (job := whole_job(name, of, work))]
     groups = grouped(libraries)
     section = {"machine": machine(), "model": model, "groups": groups,
@@ -80,17 +80,17 @@ def whole_job(clip_name: str, of: str, work: Path) -> dict[str, Any] | None:
         print(f"left out: {contender.name}, {clip_name}: {contender.absent or 'no such clip here'}")
         return None
     clip = clips.made(recipe, WORK / "clips", JOB_FRAMES)
-    libraries, cpu_seconds = profiled(contender, clip, work, 0.0)
-    cpu_ms = {name: round(1000 * cpu_seconds / clip.frames * share, 3) for name, share in grouped(libraries).items()}
+    shares = grouped(profiled(contender, clip, work, 0.0))
+    cost = run(contender.command(clip, work / "result.mp4"), contender.environment)  # perf takes some time itself
+    cpu_ms = {name: round(1000 * cost.cpu_seconds / clip.frames * share, 3) for name, share in shares.items()}
     return {"clip": clip_name, "name": contender.name, "cpu_ms": cpu_ms}
 
 
-def profiled(contender: Contender, clip: clips.Clip, work: Path, skipped_seconds: float) -> tuple[Counter[str], float]:
-    """Shares of the CPU time by library, by perf's clock, which needs no counters; the CPU seconds without perf."""
+def profiled(contender: Contender, clip: clips.Clip, work: Path, skipped_seconds: float) -> Counter[str]:
+    """Shares of the CPU time by library, by perf's clock, which needs no counters of the processor."""
     data, target = work / "perf.data", work / "result.mp4"
     command = contender.command(clip, target)
     run(command, contender.environment)
-    cost = run(command, contender.environment)
     delay = ["-D", str(round(1000 * skipped_seconds))] if skipped_seconds else []
     run(
         ["perf", "record", "-e", "cpu-clock", "-F", "499", *delay, "-o", str(data), "--", *command],
@@ -98,7 +98,7 @@ def profiled(contender: Contender, clip: clips.Clip, work: Path, skipped_seconds
     )
     report = ["perf", "report", "-i", str(data), "--sort", "dso", "--stdio"]
     said = subprocess.run(report, capture_output=True, text=True, check=True, env={**os.environ, "LC_ALL": "C"})
-    return Counter(dict(parsed(said.stdout))), cost.cpu_seconds
+    return Counter(dict(parsed(said.stdout)))
 
 
 def parsed(report: str) -> Iterator[tuple[str, float]]:

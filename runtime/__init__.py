@@ -49,22 +49,22 @@ __all__ = [
     "open",
 ]
 
-HOMES = {
+_HOMES = {
     "Fallback": "engines.base",
     "Receipt": "engines.base",
     "Model": "model",
     "ModelSpec": "spec",
     "open": "opening",
 }
-CALLED_THERE = {"open": "open_model"}
+_CALLED_THERE = {"open": "open_model"}
 
 
 def __getattr__(name: str) -> Any:
     """A name is imported when it is first asked for: the command line has something to say before NumPy is loaded."""
     if name not in __all__:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    home = import_module(f"{__name__}.{HOMES.get(name, 'errors')}")
-    value = globals()[name] = getattr(home, CALLED_THERE.get(name, name))
+    home = import_module(f"{__name__}.{_HOMES.get(name, 'errors')}")
+    value = globals()[name] = getattr(home, _CALLED_THERE.get(name, name))
     return value
 
 

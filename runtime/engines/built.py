@@ -8,16 +8,11 @@ from __future__ import annotations
 import contextlib
 from pathlib import Path
 
-from subpixel.cache import cache_folder, keep
+from subpixel.cache import keep
 from subpixel.manifest import sha256
 
 HASH_BYTES = 64  # in hexadecimal
 MOST_FILES = 64  # in a folder; a few hundred kilobytes each, the oldest go
-
-
-def folder_of(library: str) -> Path:
-    """Where a library's files lie."""
-    return cache_folder() / library
 
 
 def load_built(file: Path) -> bytes | None:

@@ -17,8 +17,9 @@ from typing import Any
 
 import numpy as np
 
+from subpixel.cache import cache_folder
 from subpixel.engines.base import Fallback, Probe, Receipt, Request, check_precision, refuse_or_fall_back
-from subpixel.engines.built import folder_of, keep_built, load_built
+from subpixel.engines.built import keep_built, load_built
 from subpixel.errors import EngineError, faults_as
 from subpixel.manifest import sha256
 from subpixel.spec import Array, Arrays, ModelSpec, Variant
@@ -111,13 +112,14 @@ class OpenVinoEngine:
 
     def _compiled(self, frame_size: tuple[int, int] | None) -> tuple[Any, Fallback | None]:
         """For frames of this size where that helps, else for all sizes; as it was built before, where it was."""
-        file = _kept_file(self._blobs, self._request, frame_size) if _find(self._request.device) == CPU else None
+        on_cpu = _find(self._request.device) == CPU
+        file = _kept_file(self._blobs, self._request, frame_size) if on_cpu else None
         built = load_built(file) if file else None
         if built is not None:
             with contextlib.suppress(RuntimeError):
                 return core().import_model(built, CPU, _options(self._request, CPU)), None
         model = core().read_model(*self._blobs)
-        fitted = _fitted(model, self.spec, self._request.device, frame_size) if frame_size else None
+        fitted = _fitted(model, self.spec, frame_size) if frame_size and on_cpu else None
         compiled, fallback = _compile(fitted or model, self._request)
         if file:
             with contextlib.suppress(RuntimeError):  # what can't be written out is built again the next time
@@ -168,17 +170,17 @@ def _kept_file(blobs: tuple[bytes, ...], request: Request, frame_size: tuple[int
     files = [sha256(blob) for blob in blobs]
     settings = [VERSION, machine, files, frame_size, _options(request, CPU), os.environ.get("ONEDNN_MAX_CPU_ISA")]
     digest = sha256(json.dumps(settings, sort_keys=True).encode())
-    return folder_of("openvino") / f"{files[0][:12]}-{digest[:16]}.blob"
+    return cache_folder() / "openvino" / f"{files[0][:12]}-{digest[:16]}.blob"
 
 
-def _fitted(model: Any, spec: ModelSpec, device: str, frame_size: tuple[int, int]) -> Any | None:
+def _fitted(model: Any, spec: ModelSpec, frame_size: tuple[int, int]) -> Any | None:
     """The model for the frames to expect, its sub-pixel shuffle by rows; ``None`` where there is nothing to be gained.
 
     Shuffled by its own operator, or by transpositions, bytes take up to half of a small net's time: the first moves
     them one by one, both want them plane by plane first. With the size known, what a convolution writes is cut into a
     block's rows, each of which is a row of the frame already.
     """
-    if _find(device) != CPU or _phases(model) is None:
+    if _phases(model) is None:
         return None
     fitted = model.clone()
     sides = (-(-side // spec.size_multiple) * spec.size_multiple for side in frame_size)

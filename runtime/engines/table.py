@@ -9,6 +9,7 @@ import re
 import sys
 from dataclasses import dataclass
 from functools import lru_cache
+from itertools import chain
 from pathlib import Path
 from types import ModuleType
 from typing import cast
@@ -41,11 +42,9 @@ class EngineRow:
         if not self.installed:
             return ""
         known = _described(tuple(sys.path))
-        for version_of in (lambda name: known.get(_normal(name), ""), _asked_version):
-            for name in self.distributions:
-                if version := version_of(name):
-                    return f"{name} {version}"
-        return ""
+        described = ((name, known.get(_normal(name))) for name in self.distributions)
+        asked = ((name, _asked_version(name)) for name in self.distributions)
+        return next((f"{name} {version}" for name, version in chain(described, asked) if version), "")
 
     @property
     def installed(self) -> bool:

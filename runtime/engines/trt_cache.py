@@ -6,7 +6,8 @@ import json
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from subpixel.engines.built import folder_of, keep_built, load_built
+from subpixel.cache import cache_folder
+from subpixel.engines.built import keep_built, load_built
 from subpixel.engines.trt_build import ShapeProfile
 from subpixel.manifest import sha256
 
@@ -29,7 +30,7 @@ class PlanKey:
         """Its place in the cache."""
         text = json.dumps(asdict(self), sort_keys=True)
         size = f"{self.profile.batch}x{self.profile.height}x{self.profile.width}"
-        return folder_of("tensorrt") / f"{self.model_sha256[:12]}-{size}-{sha256(text.encode())[:16]}.plan"
+        return cache_folder() / "tensorrt" / f"{self.model_sha256[:12]}-{size}-{sha256(text.encode())[:16]}.plan"
 
 
 def load_plan(key: PlanKey) -> bytes | None:
