@@ -13,8 +13,8 @@ from subpixel.engines.table import ENGINES, EngineRow, engine_row
 from subpixel.errors import BundleError, EngineError, faults_as, missing_package
 from subpixel.evidence import evidence_of, is_trusted
 from subpixel.quality.gates import all_passed
-from subpixel.spec import Kind, Variant
-from subpixel.tiles import TILE_PX, WHOLE_LIMIT_PX
+from subpixel.spec import Kind, ModelSpec, Variant
+from subpixel.tiles import band_rows
 
 MOST_STREAMS = 4  # each has a frame in memory
 BUILT = "parsed and built"
@@ -38,10 +38,9 @@ class Wish:
     frame_size: tuple[int, int] = (360, 640)
     streams: int = 1
 
-    @property
-    def request(self) -> Request:
-        """The part that the engine needs."""
-        size = working_size(self.frame_size)
+    def request(self, spec: ModelSpec) -> Request:
+        """The part that the engine of such a model needs."""
+        size = working_size(self.frame_size, spec)
         return Request(self.device, self.threads, self.precision, self.fallback, size, max(self.streams, 1))
 
 
@@ -99,9 +98,10 @@ def abreast(candidate: Candidate) -> Candidate:
     return replace(candidate, request=replace(candidate.request, streams=streams)) if can and streams > 1 else candidate
 
 
-def working_size(frame_size: tuple[int, int]) -> tuple[int, int]:
-    """What an engine is given of a frame of this size: the whole, or a tile of it."""
-    return frame_size if frame_size[0] * frame_size[1] <= WHOLE_LIMIT_PX else (TILE_PX, TILE_PX)
+def working_size(frame_size: tuple[int, int], spec: ModelSpec) -> tuple[int, int]:
+    """What an engine is given of a frame of this size: the whole, or a band of it."""
+    height, width = frame_size
+    return (band_rows(height, width, spec.halo_px, spec.size_multiple) if spec.can_tile else height), width
 
 
 def _rows_for(device: str) -> list[EngineRow]:
@@ -134,7 +134,7 @@ def _was_measured(row: EngineRow, bundle: Bundle, variant: Variant) -> bool:
 
 def _request(row: EngineRow, bundle: Bundle, variant: Variant, wish: Wish) -> Request:
     """The wish; an engine that picks its own arithmetic is held to the variant's where it wasn't measured with it."""
-    request = wish.request
+    request = wish.request(bundle.spec)
     if request.precision != "auto" or variant.precision not in row.precisions or _was_measured(row, bundle, variant):
         return request
     return replace(request, precision=variant.precision)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from types import TracebackType
 from typing import Any, TypeVar, cast
 
@@ -12,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from subpixel import tiles
-from subpixel.choice import Candidate, Wish, candidates
+from subpixel.choice import Candidate, Wish, candidates, working_size
 from subpixel.engines.base import Engine, Receipt
 from subpixel.engines.states import result_for
 from subpixel.errors import BadInputError, BundleError, EngineError, SubpixelError
@@ -134,15 +135,25 @@ class Model:
 
     def _enlarged(self, planes: Array, out: Array | None = None) -> Array:
         engine = self._engine_for(planes.dtype)
-        tile = self._tile(planes.shape[1], planes.shape[2], engine)
-        if tile is None:
+        height, width = planes.shape[1:]
+        tile = self._tile(height, width, engine)
+        if tile == (height, width):
             return self._run(engine, planes, out)
-        halo, multiple = self.spec.radius_px or 0, self.spec.size_multiple
-        result = tiles.run_tiled(planes, self.scale, tile, halo, lambda piece: self._run(engine, piece), multiple)
+        halo, multiple, scale = self.spec.halo_px, self.spec.size_multiple, self.scale
+        if tile[1] == width and engine.variant.shapes is None:
+            result = self._empty(engine, planes) if out is None else out
+            tiles.run_in_bands(planes, result, scale, tile[0], halo, partial(self._run, engine), multiple)
+            return result
+        result = tiles.run_tiled(planes, scale, tile, halo, partial(self._run, engine), multiple)
         if out is None:
             return result
         np.copyto(out, result)
         return out
+
+    def _empty(self, engine: Engine, planes: Array) -> Array:
+        kind = np.uint8 if planes.dtype == np.uint8 else np.float32
+        sides = (self.scale * side for side in planes.shape[1:])
+        return np.empty((engine.variant.outputs[0].channels, *sides), kind)
 
     def _check_out(self, luma: Array, out: Array) -> None:
         needed = luma.shape[0] * self.scale, luma.shape[1] * self.scale
@@ -221,34 +232,30 @@ class Model:
     def _run(self, engine: Engine, planes: Array, out: Array | None = None) -> Array:
         """Straight into the result where the library stores it alike, else by way of a tensor of its own."""
         given, wanted = engine.variant.inputs[0], engine.variant.outputs[0]
-        kind = np.uint8 if planes.dtype == np.uint8 else np.float32
         padded = _pad(planes, self.spec.size_multiple)
-        height, width = planes.shape[1] * self.scale, planes.shape[2] * self.scale
-        result = np.empty((wanted.channels, height, width), kind) if out is None else out
+        result = self._empty(engine, planes) if out is None else out
         tensor = held_in(result, wanted) if padded is planes else None
         direct = tensor is not None
         if tensor is None:
             tensor = result_for(self.spec, wanted, {"H": padded.shape[1], "W": padded.shape[2]})
         engine.run({given.name: to_tensor(padded, given)}, {wanted.name: tensor})
         if not direct:
-            np.copyto(result, from_tensor(tensor, wanted, kind)[:, :height, :width])
+            np.copyto(result, from_tensor(tensor, wanted, result.dtype.type)[:, : result.shape[1], : result.shape[2]])
         return result
 
-    def _tile(self, height: int, width: int, engine: Engine) -> tuple[int, int] | None:
-        """The tile size in LR pixels, ``None`` for the whole frame in one piece."""
+    def _tile(self, height: int, width: int, engine: Engine) -> tuple[int, int]:
+        """Rows and columns, in LR pixels, of what goes through the engine at once."""
         fixed = engine.variant.shapes
         if fixed is not None:
-            return None if fixed == (height, width) else _fixed_tile(fixed, height, width, engine)
+            return fixed if fixed == (height, width) else _fixed_tile(fixed, height, width, engine)
         if self.tile_px is not None and self.spec.can_tile:
             return self.tile_px, self.tile_px
-        if height * width <= tiles.WHOLE_LIMIT_PX:
-            return None
-        if not self.spec.can_tile:
+        if not self.spec.can_tile and height * width > tiles.WHOLE_LIMIT_PX:
             raise BadInputError(
                 f"{self.spec.name} can't work in tiles and a {width}x{height} frame is more than it can hold "
                 f"({tiles.WHOLE_LIMIT_PX} pixels); use a smaller frame or another model"
             )
-        return tiles.TILE_PX, tiles.TILE_PX
+        return working_size((height, width), self.spec)
 
     def _engine_for(self, dtype: np.dtype[np.generic]) -> Engine:
         """uint8 runs on the engine that was opened; float needs the `float` kind, opened at first use."""

@@ -152,7 +152,7 @@ class _Kept:
         self._model, spec = model, model.spec
         self._multiple = spec.size_multiple
         self._cell = math.lcm(CELL_PX, self._multiple)
-        self._halo = -(-(spec.radius_px or 0) // self._multiple) * self._multiple
+        self._halo = spec.halo_px
         self._changes = Changes((luma.shape[0], luma.shape[1]), luma.dtype, self._cell, tolerance)
         self.basis = np.empty_like(luma, order="C")
         self._costs = CallCosts(luma.size)

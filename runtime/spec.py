@@ -105,6 +105,11 @@ class ModelSpec:
         """Whether a part of the frame can be enlarged by itself: the reach is known, and no state comes from afar."""
         return self.radius_px is not None and not self.states
 
+    @property
+    def halo_px(self) -> int:
+        """``radius_px`` in whole steps of ``size_multiple``."""
+        return -(-(self.radius_px or 0) // self.size_multiple) * self.size_multiple
+
 
 @dataclass(frozen=True)
 class FileRecord:

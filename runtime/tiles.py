@@ -1,4 +1,8 @@
-"""Tiles that can't be seen: windows inside the frame, each giving only pixels its own borders can't have touched."""
+"""Tiles that can't be seen: windows inside the frame, each giving only pixels its own borders can't have touched.
+
+Large frames go in bands as wide as they are, one below the other: the rows of a band lie beside each other in the
+result, so that a net writes them there itself. Tiles are for nets of one size and for callers who ask for them.
+"""
 
 from __future__ import annotations
 
@@ -10,10 +14,12 @@ import numpy as np
 from subpixel.errors import BadInputError
 from subpixel.spec import Array
 
-# By `benchmarks/tiles.py` and the same at 1080p: a whole frame is faster than tiles of any size, by a quarter and more,
-# but takes a gigabyte at 4K; of the tiles 256 and 384 are fastest, 768 takes 1.3 times as long and 4 times the room.
-WHOLE_LIMIT_PX = 1 << 21  # up to 1080p in one piece
-TILE_PX = 384
+# A frame in one piece is faster than in bands, by 5 to 15 %, but takes room for all of a net's planes: 4K results have
+# to be made within a gigabyte, of which the encoder takes nine tenths.
+BAND_PX = 1 << 19
+LEAST_HALOS = 8  # of a band's rows
+WHOLE_LIMIT_PX = 1 << 21  # what a net must be able to hold that can't work in tiles
+TILE_PX = 384  # of pictures, whose chroma and colours are enlarged with the net
 
 
 @dataclass(frozen=True)
@@ -84,3 +90,28 @@ def run_tiled(
         result[:, row.output(scale), column.output(scale)] = piece[:, row.kept(scale), column.kept(scale)]
     assert result is not None
     return result
+
+
+def band_rows(height: int, width: int, halo: int, multiple: int = 1) -> int:
+    """How many rows of a frame go through a net at once: equal bands, as few as ``BAND_PX`` and their halo allow."""
+    most = max(BAND_PX // width, LEAST_HALOS * halo, multiple)
+    if height <= most:
+        return height
+    bands = -(-(height - 2 * halo) // (most - 2 * halo))
+    rows = -(-(height + 2 * halo * (bands - 1)) // bands)
+    return min(-(-rows // multiple) * multiple, height)
+
+
+def run_in_bands(
+    planes: Array, result: Array, scale: int, rows: int, halo: int, run: Callable[[Array, Array], object],
+    multiple: int = 1,
+) -> None:  # fmt: skip
+    """``run`` (``[C, h, W]``, and where ``[C, s h, s W]`` of it shall be written) over all bands of ``planes``.
+
+    What a band spoils of the one above it, its halo, is put back.
+    """
+    for band in spans(planes.shape[1], rows, halo, multiple):
+        above = slice(band.start * scale, band.keep_start * scale)
+        right = result[:, above].copy()
+        run(planes[:, band.start : band.stop], result[:, band.start * scale : band.stop * scale])
+        result[:, above] = right

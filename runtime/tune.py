@@ -35,6 +35,8 @@ SIDE_BY_SIDE = 0.87
 def best_first(found: list[Candidate], wish: Wish, frame_size: tuple[int, int], tune: bool) -> list[Candidate]:
     """The candidates with the remembered or the measured fastest in front; int8 only when measured or asked for."""
     known = None
+    if wish.streams == 0 and working_size(frame_size, found[0].bundle.spec) != frame_size:
+        wish = replace(wish, streams=1)  # each run beside another takes the room that bands save
     if wish.variant is None and worth_measuring(found, wish):
         known = remembered(found, wish, frame_size)
         if known is None and tune:
@@ -105,7 +107,8 @@ def measure(found: list[Candidate], frame_size: tuple[int, int], streams: int = 
     counts. ``streams`` 0: these also with runs side by side.
     """
     timings: dict[str, Timing] = {}
-    until, measured, size = time.perf_counter() + BUDGET_SECONDS, contenders(found), working_size(frame_size)
+    until, measured = time.perf_counter() + BUDGET_SECONDS, contenders(found)
+    size = working_size(frame_size, found[0].bundle.spec)
     turn = FINAL_SHARE * BUDGET_SECONDS / VISITS
     _measure(measured, size, until - VISITS * turn, timings)
     ranked = sorted((c for c in measured if label(c) in timings), key=lambda c: timings[label(c)].median_ms)

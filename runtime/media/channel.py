@@ -28,13 +28,21 @@ class Channel(Generic[Item]):
     def put(self, item: Item, weight: int) -> None:
         """Hand over an item, waiting for room. Raises ``Stopped``."""
         with self._changed:
-            while not self._stopped and self._items and self._weight + weight > self._room:
-                self._changed.wait(WAIT_SECONDS)
-            if self._stopped:
-                raise Stopped
+            self._wait(weight)
             self._items.append((item, weight))
             self._weight += weight
             self._changed.notify_all()
+
+    def wait_for_room(self, weight: int) -> None:
+        """Until an item could be put, for one that is better not made before. Raises ``Stopped``."""
+        with self._changed:
+            self._wait(weight)
+
+    def _wait(self, weight: int) -> None:
+        while not self._stopped and self._items and self._weight + weight > self._room:
+            self._changed.wait(WAIT_SECONDS)
+        if self._stopped:
+            raise Stopped
 
     def __iter__(self) -> Iterator[Item]:
         """Items until the end. Raises ``Stopped``."""

@@ -76,7 +76,7 @@ class LiveEnlarger:
 
 def expected_ms(model: Model, frame_size: tuple[int, int]) -> float:
     """Median time of a frame of this height and width, warmed up."""
-    height, width = working_size(frame_size)
+    height, width = working_size(frame_size, model.spec)
     noise = np.random.default_rng(0).integers(16, 236, (height, width), dtype=np.uint8)
     model.upscale_luma(noise)
     times = []

@@ -1,7 +1,8 @@
 """Three stages side by side: decoding and bicubic, the model, encoding.
 
 Their libraries let go of the interpreter's lock. The model runs in the caller's thread, so that an interrupt reaches
-it. Memory is bounded by the two channels. A stage that fails stops the others, and its error is the one raised.
+it. Memory is bounded by the two channels: nothing large is made before there is room for it. A stage that fails stops
+the others, and its error is the one raised.
 """
 
 from __future__ import annotations
@@ -121,6 +122,7 @@ class Pipeline:
     def _prepare(self, frames: Iterable[VideoFrame], decoded: VideoFrame | None = None) -> None:
         """``decoded``: the one that comes from the decoder as it is, if it is among them."""
         for frame in frames:
+            self._decoded.wait_for_room(self._frame_bytes)
             with self.clock.on("chroma"):
                 prepared = self.preparer(frame, frame is decoded)
             if self.pace is not None:
@@ -133,6 +135,7 @@ class Pipeline:
             if isinstance(item, Packet):
                 self._enlarged.put(item, item.size)
                 continue
+            self._enlarged.wait_for_room(self._frame_bytes)
             with self.clock.on("model"):
                 frames = self.enlarger.push(item)
             count = self._hand_over(frames, count)

@@ -131,6 +131,23 @@ def test_a_channel_holds_back_the_faster_side_and_lets_one_heavy_item_through() 
     thread.join()
 
 
+def test_what_is_not_made_yet_waits_for_room_too() -> None:
+    channel: Channel[int] = Channel(room=10)
+    channel.put(0, 6)
+    ready = threading.Event()
+
+    def make() -> None:
+        channel.wait_for_room(6)
+        ready.set()
+
+    thread = threading.Thread(target=make)
+    thread.start()
+    assert not ready.wait(0.1)
+    assert next(iter(channel)) == 0
+    assert ready.wait(10)
+    thread.join()
+
+
 def test_a_stopped_channel_wakes_both_sides() -> None:
     channel: Channel[int] = Channel(room=1)
     channel.put(0, 1)

@@ -15,7 +15,6 @@ from subpixel.choice import Candidate, Wish, candidates, working_size
 from subpixel.errors import BundleError, DeviceError, EngineError, MissingPackageError
 from subpixel.evidence import Evidence, evidence_path, with_evidence
 from subpixel.quality.gates import Verdict
-from subpixel.tiles import TILE_PX
 from subpixel.tune import best_first
 
 PASSED, FAILED = Verdict("loss", 0.01, 0.1, "dB", "tests"), Verdict("loss", 0.5, 0.1, "dB", "tests")
@@ -186,7 +185,14 @@ def test_the_builtin_bicubic_stands_in_for_any_model_when_named(tiny_bundle: Bun
         assert model.scale == tiny_bundle.spec.scale
 
 
-@pytest.mark.parametrize(("frame", "worked"), [((360, 640), (360, 640)), ((4320, 7680), (TILE_PX, TILE_PX))])
-def test_engines_are_told_the_size_they_will_be_given(frame: tuple[int, int], worked: tuple[int, int]) -> None:
-    assert working_size(frame) == worked
-    assert Wish(frame_size=frame).request.frame_size == worked
+@pytest.mark.parametrize(
+    ("frame", "radius", "worked"),
+    [((360, 640), 4, (360, 640)), ((720, 1280), 4, (364, 1280)), ((720, 1280), None, (720, 1280))],
+    ids=["whole", "in-bands", "not-to-be-parted"],
+)
+def test_engines_are_told_the_size_they_will_be_given(
+    tiny_bundle: Bundle, frame: tuple[int, int], radius: int | None, worked: tuple[int, int]
+) -> None:
+    spec = replace(tiny_bundle.spec, radius_px=radius)
+    assert working_size(frame, spec) == worked
+    assert Wish(frame_size=frame).request(spec).frame_size == worked

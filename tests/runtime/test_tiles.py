@@ -15,7 +15,7 @@ import subpixel
 from subpixel.bundle import Bundle
 from subpixel.errors import BadInputError
 from subpixel.quality.resize import upscale
-from subpixel.tiles import Span, run_tiled, spans
+from subpixel.tiles import BAND_PX, LEAST_HALOS, Span, band_rows, run_in_bands, run_tiled, spans
 
 MULTIPLES = st.sampled_from((1, 1, 2, 3, 4, 8))
 
@@ -101,6 +101,38 @@ def test_a_halo_too_small_would_be_seen(height: int, width: int, tile: int) -> N
     assert (np.abs(tiled - bicubic(planes, 3)).max() < 1e-12) == whole
 
 
+@given(sizes, sizes, st.integers(6, 90), st.integers(2, 4), st.integers(1, 3))
+@settings(max_examples=60, deadline=None)
+def test_bicubic_in_bands_is_bicubic_of_the_whole(
+    height: int, width: int, rows: int, scale: int, channels: int
+) -> None:
+    planes = frame(height, width, channels)
+    result = np.full((channels, height * scale, width * scale), np.nan)
+
+    def run(piece: NDArray[np.float64], into: NDArray[np.float64]) -> None:
+        into[:] = bicubic(piece, scale)
+
+    run_in_bands(planes, result, scale, rows, 2, run)
+    assert np.abs(result - bicubic(planes, scale)).max() < 1e-12
+
+
+@given(st.integers(1, 9000), st.integers(1, 9000), st.integers(0, 40), MULTIPLES)
+def test_bands_are_equal_and_as_few_as_fit(height: int, width: int, halo: int, multiple: int) -> None:
+    height, halo = -(-height // multiple) * multiple, -(-halo // multiple) * multiple
+    rows = band_rows(height, width, halo, multiple)
+    bands = spans(height, rows, halo, multiple)
+    assert {band.stop - band.start for band in bands} == {rows}
+    most = max(BAND_PX // width, LEAST_HALOS * halo, multiple)
+    assert rows < most + multiple
+    fewer = len(bands) - 1
+    assert fewer * most - 2 * halo * (fewer - 1) < height or not fewer
+
+
+def test_frames_of_540_rows_are_whole_and_of_720_are_two_bands() -> None:
+    assert band_rows(540, 960, 14, 2) == 540
+    assert band_rows(720, 1280, 14, 2) == 374
+
+
 @pytest.fixture(scope="module")
 def espcn(shipped: Bundle) -> Iterator[subpixel.Model]:
     with subpixel.open(shipped, engine="onnxruntime") as model:
@@ -126,9 +158,11 @@ def test_a_trained_net_in_tiles_is_within_a_level_of_the_whole(
     assert np.abs(difference).max() <= 1
 
 
-def test_large_frames_go_in_tiles_by_themselves(espcn: subpixel.Model, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_large_frames_go_in_bands_by_themselves(espcn: subpixel.Model, monkeypatch: pytest.MonkeyPatch) -> None:
     luma = np.random.default_rng(9).integers(0, 256, (130, 170), dtype=np.uint8)
     whole = espcn.upscale(luma).astype(int)
-    monkeypatch.setattr("subpixel.tiles.WHOLE_LIMIT_PX", 5000)
-    monkeypatch.setattr("subpixel.tiles.TILE_PX", 64)
-    assert np.abs(espcn.upscale(luma).astype(int) - whole).max() <= 1
+    monkeypatch.setattr("subpixel.tiles.BAND_PX", 5000)
+    in_bands = np.zeros_like(whole, np.uint8)
+    espcn.upscale_luma(luma, in_bands)
+    for found in (espcn.upscale(luma), in_bands):
+        assert np.abs(found.astype(int) - whole).max() <= 1

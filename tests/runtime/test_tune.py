@@ -25,7 +25,6 @@ from subpixel.errors import BadInputError, EngineError
 from subpixel.evidence import Evidence, with_evidence
 from subpixel.quality.gates import Verdict
 from subpixel.spec import Arrays, ModelSpec, Variant
-from subpixel.tiles import TILE_PX
 
 SIZE = (36, 64)
 MODULE = "engines_of_the_tune_tests"
@@ -250,8 +249,8 @@ def test_int8_that_passed_is_taken_once_it_was_the_fastest(
 
 @pytest.mark.parametrize(
     ("frame", "multiple", "given"),
-    [((30, 50), 1, (30, 50)), ((30, 50), 8, (32, 56)), ((4320, 7680), 1, (TILE_PX, TILE_PX))],
-    ids=["as-it-is", "rounded-up", "a-tile-of-8K"],
+    [((30, 50), 1, (30, 50)), ((30, 50), 8, (32, 56)), ((4320, 7680), 1, (68, 7680))],
+    ids=["as-it-is", "rounded-up", "a-band-of-8K"],
 )
 def test_a_candidate_is_measured_at_a_size_it_will_be_given(
     clock: Clock, frame: tuple[int, int], multiple: int, given: tuple[int, int]
@@ -324,6 +323,15 @@ def test_a_caller_that_says_how_many_frames_it_has_under_way_is_not_given_anothe
     found = [wide(clock, "eighteen", 0.01), wide(clock, "nineteen", 0.02)]
     ranked = tune.best_first(found, Wish(threads=2, streams=1), SIZE, tune=True)
     assert [c.request.streams for c in ranked] == [1, 1]
+
+
+@pytest.mark.parametrize("tuned", [True, False])
+def test_frames_that_go_in_bands_are_not_run_side_by_side(clock: Clock, tuned: bool) -> None:
+    candidate = wide(clock, "twentytwo", 0.01)
+    tileable = replace(candidate.bundle.manifest, model=replace(candidate.bundle.spec, radius_px=2))
+    found = [replace(candidate, bundle=Bundle(tileable, candidate.bundle.files))]
+    ranked = tune.best_first(found, Wish(threads=2, streams=0), (720, 1280), tune=tuned)
+    assert [c.request.streams for c in ranked] == [1]
 
 
 def test_without_measuring_streams_are_as_many_as_cores_that_are_few(clock: Clock) -> None:
