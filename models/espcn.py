@@ -1,9 +1,18 @@
-"""ESPCN: convolutions at LR size, then one sub-pixel shuffle. Shi et al., CVPR 2016, 5-3-3 with tanh."""
+"""ESPCN: convolutions at LR size, then one sub-pixel shuffle. Shi et al., CVPR 2016, 5-3-3 with tanh.
+
+``espcn-clamped`` is for int8 only: its first tanh, which is a quarter of the time of the rounded net, became a clamp,
+which rounding to bytes does anyway. It is trained on from ESPCN's weights and takes ESPCN's place where int8 variants
+are made (``subpixel quantize --from``); they are judged against ESPCN itself.
+"""
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from dataclasses import replace
+
 import torch
 from torch import nn
+from torch.nn import functional
 
 from subpixel.models.architecture import Architecture
 from subpixel.models.initialise import fit_tanh_layers
@@ -12,12 +21,13 @@ from subpixel.models.initialise import fit_tanh_layers
 class Espcn(nn.Module):
     """``[N, 1, H, W]`` luma in [0, 1] to ``[N, 1, s H, s W]``; not clipped.
 
-    f = (5, 3, 3), n = (64, 32), zero padding.
+    f = (5, 3, 3), n = (64, 32), zero padding. ``clamped``: the first tanh is a clamp to [-1, 1].
     """
 
-    def __init__(self, scale: int) -> None:
+    def __init__(self, scale: int, clamped: bool = False) -> None:
         super().__init__()
         self.scale = scale
+        self.first: Callable[[torch.Tensor], torch.Tensor] = functional.hardtanh if clamped else torch.tanh
         self.features = nn.Conv2d(1, 64, 5, padding=2)
         self.mapping = nn.Conv2d(64, 32, 3, padding=1)
         self.subpixel = nn.Conv2d(32, scale * scale, 3, padding=1)
@@ -29,7 +39,7 @@ class Espcn(nn.Module):
 
     def trunk(self, luma: torch.Tensor) -> torch.Tensor:
         """All but the shuffle: ``[N, s^2, H, W]``."""
-        first = torch.tanh(self.features(luma))
+        first = self.first(self.features(luma))
         result: torch.Tensor = self.subpixel(torch.tanh(self.mapping(first)))
         return result
 
@@ -45,4 +55,7 @@ ESPCN = Architecture(
     scales=(2, 3, 4),
     build=Espcn,
     radius_px=lambda scale: 4,
+)
+ESPCN_CLAMPED = replace(
+    ESPCN, name="espcn-clamped", paper="ours, after ESPCN", build=lambda scale: Espcn(scale, clamped=True)
 )

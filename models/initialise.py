@@ -56,8 +56,8 @@ def fit_passing_layers(layers: Sequence[nn.Conv2d], sample: torch.Tensor) -> Non
     for layer in layers[1:-1]:
         _fitted(layer, values)
         layer.weight *= PASSING_GAIN
-        handed_on = range(min(layer.in_channels, layer.out_channels))
-        layer.weight[handed_on, handed_on, 1, 1] += 1
+        handed_on, (height, width) = range(min(layer.in_channels, layer.out_channels)), layer.kernel_size
+        layer.weight[handed_on, handed_on, height // 2, width // 2] += 1
         values = torch.relu(layer(values))
     _silence(layers[-1])
 

@@ -10,7 +10,7 @@ from subpixel.errors import BadInputError, NotFoundError
 from subpixel.models.architecture import WEIGHTS, Architecture, TrainedModel, read_trained
 from subpixel.models.edge import EDGE, EDGE_BEST, EDGE_FAST
 from subpixel.models.enhancenet import ENHANCENET, ENHANCENET_PAT
-from subpixel.models.espcn import ESPCN
+from subpixel.models.espcn import ESPCN, ESPCN_CLAMPED
 from subpixel.models.spmc import SPMC, SPMC_RECURRENT
 from subpixel.models.srcnn import SRCNN
 from subpixel.models.srpgan import SRPGAN, SRPGAN_PRE
@@ -34,6 +34,7 @@ ARCHITECTURES = by_name(
     EDGE,
     EDGE_BEST,
     ESPCN,
+    ESPCN_CLAMPED,
     SRCNN,
     VDSR,
     ENHANCENET,

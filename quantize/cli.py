@@ -59,6 +59,10 @@ class Report:
     "auto: calibrated, recipe by recipe until one passes.",
 )  # fmt: skip
 @click.option("--recipe", help="Only this recipe of the target (integer, inputs, dynamic).")
+@click.option(
+    "--from", "start", help="A bundle of another net for the same work, easier to round: it is rounded, and judged as "
+    "BUNDLE's all the same.",
+)  # fmt: skip
 @click.option("--keep-float", default="", help="Layers to leave in float: first, last, names; comma-separated.")
 @click.option("--steps", default=1500, show_default=True, type=click.IntRange(1), help="Of training, for qat.")
 @click.option("--seed", default=0, show_default=True, help="For drawing frames and for training.")
@@ -68,7 +72,8 @@ class Report:
 @overwrite_option
 def quantize(
     bundle: str, targets: tuple[str, ...], source: Path, output: Path | None, method: Method, recipe: str | None,
-    keep_float: str, steps: int, seed: int, data: Path | None, as_json: bool, quiet: bool, overwrite: bool,
+    start: str | None, keep_float: str, steps: int, seed: int, data: Path | None, as_json: bool, quiet: bool,
+    overwrite: bool,
 ) -> int:  # fmt: skip
     """Add int8 variants to BUNDLE, each through the gate; what fails is kept with its figures, never chosen.
 
@@ -78,15 +83,15 @@ def quantize(
     Example:  subpixel quantize espcn-x3 --for openvino --calibration samples/bunny_424x240.mp4 -o mine.spx
     """
     out = Output(as_json, quiet)
-    start = find_here(bundle)
-    place = place_for(start, output, overwrite)
+    given, other = find_here(bundle), find_here(start) if start else None
+    place = place_for(given, output, overwrite)
     options = Options(method, tuple(filter(None, keep_float.split(","))), recipe, seed, steps)
-    reference, sets = reference_of(start), image_sets(start.spec, data)
-    used = calibration(source, start.spec.scale, seed)
-    result, tried = start, []
+    reference, sets = reference_of(given), image_sets(given.spec, data)
+    used = calibration(source, given.spec.scale, seed)
+    result, tried = given, []
     for target in dict.fromkeys(targets):
         with out.progress_console.status(f"{target}: reading") as status:
-            found = list(attempts(result, target, used, options, reference, sets, status.update))
+            found = list(attempts(result, target, used, options, reference, sets, status.update, other))
         result = best(found).bundle
         tried += records(target, found)
     written = save(result, place, overwrite=True)

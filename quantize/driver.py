@@ -64,13 +64,15 @@ class Attempt:
 def add_int8(
     bundle: Bundle, target: str, used: Calibration, options: Options = Options(),
     reference: Reference | None = None, sets: Sequence[ImageSet] = (), told: Told = lambda text: None,
+    start: Bundle | None = None,
 ) -> Bundle:  # fmt: skip
     """The bundle with a target's int8 variant, its evidence (passed or failed) and the list of calibration frames.
 
     ``reference``: torch's net where it is at hand, else the bundle's ONNX; ``sets``: what the loss is judged on, else
-    the gate set; ``told``: progress in words. Raises ``BundleError``, ``BadInputError`` or ``MissingPackageError``.
+    the gate set; ``told``: progress in words; ``start``: whose net is rounded in place of this one's, as ``attempts``
+    has it. Raises ``BundleError``, ``BadInputError`` or ``MissingPackageError``.
     """
-    return best(list(attempts(bundle, target, used, options, reference, sets, told))).bundle
+    return best(list(attempts(bundle, target, used, options, reference, sets, told, start))).bundle
 
 
 def best(found: Sequence[Attempt]) -> Attempt:
@@ -81,13 +83,18 @@ def best(found: Sequence[Attempt]) -> Attempt:
 
 def attempts(
     bundle: Bundle, target: str, used: Calibration, options: Options,
-    reference: Reference | None, sets: Sequence[ImageSet], told: Told,
+    reference: Reference | None, sets: Sequence[ImageSet], told: Told, start: Bundle | None = None,
 ) -> Iterator[Attempt]:  # fmt: skip
-    """Recipe by recipe until one passes."""
+    """Recipe by recipe until one passes.
+
+    ``start``: a bundle of another net for the same work, one that is easier to round or faster when it is; that net is
+    rounded, and judged as this bundle's all the same. Raises ``BadInputError`` when its contract is another.
+    """
     _refuse_other_models(bundle)
-    maker, material = quantiser(target), Material(bundle, used)
+    _refuse_other_work(bundle, start or bundle)
+    maker, material = quantiser(target), Material(start or bundle, used)
     maker.requires(material)
-    judge = _Judge(material, reference or _own_reference(bundle), sets or (gate_set(bundle.spec.scale),))
+    judge = _Judge(bundle, material, reference or _own_reference(bundle), sets or (gate_set(bundle.spec.scale),))
     for name, made in _made(maker, material, options, told):
         told(f"{target}: {name}: measuring")
         attempt = judge.attempt(name, made)
@@ -102,6 +109,15 @@ def _refuse_other_models(bundle: Bundle) -> None:
         raise BadInputError(
             f"{spec.name}: found a {spec.family} model of {spec.colour}; only luma images can be quantised"
         )
+
+
+def _refuse_other_work(bundle: Bundle, start: Bundle) -> None:
+    """A variant is used by the bundle's contract, so it has to hold for what it is made from."""
+    wanted, found = to_json(bundle.spec), to_json(start.spec)
+    others = [f"{key} {found[key]}, needed {wanted[key]}" for key in wanted if key not in ("name", "version")
+              and found[key] != wanted[key]]  # fmt: skip
+    if others:
+        raise BadInputError(f"{start.spec.name} is no other net for {bundle.spec.name}: found {'; '.join(others)}")
 
 
 def _own_reference(bundle: Bundle) -> Reference:
@@ -152,20 +168,29 @@ def _by_recipe(
 
 @dataclass(frozen=True)
 class _Judge:
-    """What every attempt is held against."""
+    """What every attempt is held against; ``material``: what it was made from."""
 
+    bundle: Bundle
     material: Material
     reference: Reference
     sets: Sequence[ImageSet]
 
     def attempt(self, name: str, made: Made) -> Attempt:
         """Through the gate; the evidence says the recipe and the frames."""
-        bundle = self.material.bundle.plus(made.variant, made.blobs)
+        bundle = self.bundle.plus(made.variant, made.blobs)
         checked = self._checked(bundle, made)
         assert checked.evidence is not None
-        notes = (name, *made.notes, *checked.evidence.notes)
+        notes = (name, *made.notes, *self._origin, *checked.evidence.notes)
         evidence = replace(checked.evidence, status=made.status, notes=notes)
         return Attempt(name, self._with_list(with_evidence(bundle, evidence), made), evidence, checked)
+
+    @property
+    def _origin(self) -> tuple[str, ...]:
+        """Said where the variant was made from another net."""
+        start = self.material.bundle
+        if start is self.bundle:
+            return ()
+        return (f"made from {start.spec.name}'s net ({start.reference.file.sha256}), judged against this bundle's",)
 
     def _checked(self, bundle: Bundle, made: Made) -> Checked:
         if made.stand_in is None:

@@ -13,6 +13,7 @@ from PIL import Image
 
 from subpixel import bundle as bundles
 from subpixel.bundle import Bundle, save
+from subpixel.catalogue import find
 from subpixel.choice import Candidate
 from subpixel.cli.main import cli
 from subpixel.engines.base import Request
@@ -95,6 +96,28 @@ def test_the_shipped_model_passes_on_openvino_with_a_few_crops(
     assert evidence is not None
     assert [str(v) for v in evidence.verdicts if not v] == []
     assert is_trusted(made, variant)
+
+
+def test_another_net_for_the_same_work_is_rounded_and_judged_as_this_bundle_s(
+    full_bundle: Bundle, shipped: Bundle, used: Calibration, require: Require
+) -> None:
+    require("onnx")
+    require("openvino")
+    id = "openvino-int8-u8"
+    made = add_int8(full_bundle, "openvino", used, start=shipped)
+    own = add_int8(shipped, "openvino", used)
+    assert made.blobs(made.manifest.variant(id)) == own.blobs(own.manifest.variant(id))
+    evidence, judged = (evidence_of(bundle, bundle.manifest.variant(id)) for bundle in (made, own))
+    assert evidence is not None and judged is not None
+    assert any(f"made from {shipped.spec.name}'s net" in note for note in evidence.notes)
+    assert not any("made from" in note for note in judged.notes)
+    assert evidence.verdicts != judged.verdicts, "the seeded net's results are what it is held against"
+
+
+def test_a_net_for_other_work_is_refused(full_bundle: Bundle, used: Calibration, require: Require) -> None:
+    require("onnx")
+    with pytest.raises(BadInputError, match=r"edge-x2 is no other net for .*scale 2, needed 3; radius_px"):
+        add_int8(full_bundle, "openvino", used, start=find("edge-x2"))
 
 
 @pytest.fixture
