@@ -25,8 +25,9 @@ class Architecture:
     """``build`` gives the net for a scale, untrained; ``radius_px``: how far an LR pixel reaches there, in LR pixels.
 
     ``material``: what it is trained on: luma patches, those of all its scales at once, RGB patches, or clips.
-    ``shared``: one file of weights serves all scales. ``window``, ``lookahead``, ``states``: as in ``ModelSpec``; the
-    net then takes ``[N, window, H, W]`` and the states, and gives ``(sr, *next_states)`` where there are any.
+    ``shared``: one file of weights serves all scales. ``rounded_for``: whose int8 variants are made from it, for a net
+    that is no model of its own. ``window``, ``lookahead``, ``states``: as in ``ModelSpec``; the net then takes
+    ``[N, window, H, W]`` and the states, and gives ``(sr, *next_states)`` where there are any.
     A net that ends with a pixel shuffle has ``trunk(x)`` for all before it: LiteRT appends its own operator there. One
     that begins with a symmetric border has ``border_px``, and ``inside(x)`` for the trunk behind it.
     """
@@ -41,6 +42,7 @@ class Architecture:
     size_multiple: int = 1
     material: Material = "luma"
     shared: bool = False
+    rounded_for: str = ""
     window: int = 1
     lookahead: int = 0
     states: tuple[StateSpec, ...] = ()

@@ -57,5 +57,9 @@ ESPCN = Architecture(
     radius_px=lambda scale: 4,
 )
 ESPCN_CLAMPED = replace(
-    ESPCN, name="espcn-clamped", paper="ours, after ESPCN", build=lambda scale: Espcn(scale, clamped=True)
+    ESPCN,
+    name="espcn-clamped",
+    paper="ours, after ESPCN",
+    build=lambda scale: Espcn(scale, clamped=True),
+    rounded_for="espcn",
 )

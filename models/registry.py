@@ -68,12 +68,12 @@ def trained(name: str, scale: int | None = None, weights: Path | None = None) ->
 
 
 def trained_names() -> list[str]:
-    """Names of all models whose weights are committed, sorted."""
+    """Names of all models whose weights are committed, sorted; without nets that are only rounded for others."""
     return sorted(
         f"{known.name}-x{scale}"
         for known in ARCHITECTURES.values()
         for scale in known.scales
-        if (WEIGHTS / f"{known.weights_name(scale)}.safetensors").is_file()
+        if not known.rounded_for and (WEIGHTS / f"{known.weights_name(scale)}.safetensors").is_file()
     )
 
 
