@@ -37,6 +37,7 @@ from subpixel.export.targets import converted
 from subpixel.models.architecture import Architecture
 from subpixel.models.cli import source_of
 from subpixel.models.edge import Shape, edge_net
+from subpixel.models.edge_fast import lines_net
 from subpixel.models.evalsets import read_set
 from subpixel.models.recipe import Recipe
 from subpixel.models.registry import trained
@@ -48,10 +49,22 @@ FRAME = (360, 640)
 BLOCKS = ((8, 4), (16, 3), (16, 4), (16, 5), (32, 4))  # on 2 x 2 pixels a position
 BESIDE = ((16, 3), (16, 14))  # the plane beside the last features
 HANDED_ON = ((8, 1), (8, 2), (8, 4), (16, 1), (16, 2), (16, 3), (16, 4), (16, 5), (16, 8), (32, 3))
-SHAPES = (
+LINES = ((16, 4), (16, 6), (16, 8))
+
+
+@dataclass(frozen=True)
+class Lines:
+    """So many channels and layers along one axis."""
+
+    channels: int
+    layers: int
+
+
+SHAPES: tuple[Shape | Lines, ...] = (
     *(Shape(*sizes) for sizes in BLOCKS),
     *(Shape(*sizes, block=1) for sizes in BESIDE),
     *(Shape(*sizes, block=1, handed_on=True) for sizes in HANDED_ON),
+    *(Lines(*sizes) for sizes in LINES),
 )
 HOUSE = ("edge-fast-x3", "edge-x3", "edge-best-x3", "espcn-x3", "srcnn-x3", "vdsr-x3")
 ROUNDS, RUNS = 8, 3
@@ -98,14 +111,21 @@ class Fsrcnn(nn.Module):
 PUBLISHED = {"FSRCNN": (Fsrcnn(SCALE, 56, 12, 4), 29.43), "FSRCNN-s": (Fsrcnn(SCALE, 32, 5, 1), 29.08)}
 
 
-def label(shape: Shape) -> str:
-    """``16x3``; ``16x3 on 2x2`` for positions of several pixels, ``16x3 beside`` where the plane isn't handed on."""
+def label(shape: Shape | Lines) -> str:
+    """``16x3``; ``16x3 on 2x2`` for positions of several pixels, ``16x3 beside`` where the plane isn't handed on.
+
+    ``16x4 lines``: convolutions along one axis.
+    """
+    if isinstance(shape, Lines):
+        return f"{shape.channels}x{shape.layers} lines"
     form = "" if shape.handed_on else " beside" if shape.block == 1 else f" on {shape.block}x{shape.block}"
     return f"{shape.channels}x{shape.layers}{form}"
 
 
-def architecture_of(shape: Shape) -> Architecture:
+def architecture_of(shape: Shape | Lines) -> Architecture:
     """An edge net of the shape."""
+    if isinstance(shape, Lines):
+        return lines_net(f"edge-{label(shape).replace(' ', '-')}", shape.channels, shape.layers)
     return edge_net(f"edge-{label(shape).replace(' ', '-')}", shape)
 
 
@@ -230,8 +250,9 @@ def show() -> None:
         f"Measured by `benchmarks/edge_search.py` on {machine}.",
         "",
         "`16x4`: sixteen channels, four layers before the last, the plane handed on; `beside`: the plane beside the",
-        "last features; `on 2x2`: four pixels a position. In brackets: the share of ESPCN's time. Compare nets that",
-        f"were trained for {RECIPE.steps} steps with each other; those of the house are trained to the end.",
+        "last features; `on 2x2`: four pixels a position; `lines`: convolutions along one axis, in turns. In brackets:",
+        f"the share of ESPCN's time. Compare nets that were trained for {RECIPE.steps} steps with each other; those of",
+        "the house are trained to the end.",
         "",
     )
     text = [*head, *table(found), "", "![quality against time](edge-search.webp)", ""]

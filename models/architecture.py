@@ -22,7 +22,8 @@ WEIGHTS = Path(__file__).parent / "weights"
 
 @dataclass(frozen=True)
 class Architecture:
-    """``build`` gives the net for a scale, untrained; ``radius_px``: how far an LR pixel reaches there, in LR pixels.
+    """``build`` gives the net for a scale, untrained; ``radius_px``: how far an LR pixel reaches there, in LR pixels;
+    ``size_multiple``: of which a frame's sides must be multiples.
 
     ``material``: what it is trained on: luma patches, those of all its scales at once, RGB patches, or clips.
     ``shared``: one file of weights serves all scales. ``rounded_for``: whose int8 variants are made from it, for a net
@@ -39,7 +40,7 @@ class Architecture:
     build: Callable[[int], nn.Module]
     radius_px: Callable[[int], int | None]
     colour: Colour = "y"
-    size_multiple: int = 1
+    size_multiple: Callable[[int], int] = lambda scale: 1
     material: Material = "luma"
     shared: bool = False
     rounded_for: str = ""
@@ -51,7 +52,7 @@ class Architecture:
         """The bundle's contract of this architecture at one scale."""
         return ModelSpec(
             f"{self.name}-x{scale}", version, scale, self.family, self.colour, self.radius_px(scale),
-            self.size_multiple, self.window, self.lookahead, self.states,
+            self.size_multiple(scale), self.window, self.lookahead, self.states,
         )  # fmt: skip
 
     def weights_name(self, scale: int) -> str:

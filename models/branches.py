@@ -52,10 +52,10 @@ class Silent(nn.Module):
 def widen(net: nn.Module) -> None:
     """Give the ``inner`` convolutions of a net their branches, where it has some; its function stays what it is.
 
-    A net's ``handed_on`` first filters of each are not trained.
+    A net may say how many first filters of each are ``kept``: they are not trained.
     """
-    inner, kept = getattr(net, "inner", None), getattr(net, "handed_on", 0)
-    for layer in inner() if inner is not None else ():
+    inner: list[nn.Conv2d] = getattr(net, "inner", list)()
+    for layer, kept in zip(inner, getattr(net, "kept", (0,) * len(inner)), strict=True):
         parametrize.register_parametrization(layer, "weight", Branches(layer, kept))
         if kept:
             parametrize.register_parametrization(layer, "bias", Silent(kept))

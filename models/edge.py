@@ -1,9 +1,8 @@
-"""Our own nets for video on small devices: few convolutions of few channels, one bound for all tensors.
+"""Our own nets for video on small devices: 3 x 3 convolutions, one bound for all tensors.
 
 The fast ones work on the pixel-unshuffled plane: every 2 x 2 pixels become one position of four channels (Shi et al.
 2016, backwards), which buys three times the weights for the same time. Where there is time for depth, few channels on
-the plane as it is learn more: a filter is the same at every pixel. Between the two stand pairs, two pixels of a row a
-position, whose last convolution takes two rows at once and gives what 2 x 2 pixels become.
+the plane as it is learn more: a filter is the same at every pixel.
 
 Every tensor inside lies in [0, 6]: ReLU6, and the plane times six, so that an int8 step of it is one level of an 8-bit
 frame. The plane goes into the last convolution with the features: what bicubic gives is a 3 x 3 convolution of it on
@@ -17,7 +16,6 @@ folded into its 3 x 3 weights in the forward pass; what is saved and exported is
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cache
 from itertools import pairwise
@@ -41,48 +39,23 @@ MOST_STRETCH = 8.0
 class Shape:
     """``layers``: convolutions before the last one, each of ``channels``; ``block``: LR pixels a side of a position.
 
-    ``handed_on``: whether the first channel of every tensor is the plane, for positions of one pixel, or the first two,
-    for pairs. Else the last features are fewer: with the plane beside them they fill the same registers.
-    ``pairs``: positions are two pixels of a row until the last convolution, which gives blocks of 2 x 2. The kernel of
-    the one before it is 3 x 1: pairs reach twice as far sideways anyway.
+    ``handed_on``: whether the first channel of every tensor is the plane, for positions of one pixel. Else
+    the last features are fewer: with the plane beside them they fill the same registers.
     """
 
     channels: int
     layers: int
     block: int = 2
     handed_on: bool = False
-    pairs: bool = False
 
     def __post_init__(self) -> None:
-        assert self.handed_on == (self.pairs or (self.handed_on and self.block == 1))
-        assert self.block == 2 or not self.pairs
+        assert self.block == 1 or not self.handed_on
 
     @property
     def widths(self) -> tuple[int, ...]:
-        """Of every tensor from the plane on, as the convolutions take it."""
-        taken = 1 if self.pairs else self.block**2
-        beside = 0 if self.handed_on else taken
-        return (taken, *[self.channels] * (self.layers - 1), self.channels - beside)
-
-    def features(self) -> list[nn.Conv2d]:
-        """The convolutions before the last one, untrained.
-
-        Of pairs the first one makes them, and the tall one takes a row of the border away at each side: no convolution
-        has a border along one axis only, which LiteRT would make two operators of.
-        """
-        counts = list(pairwise(self.widths))
-        plain = [nn.Conv2d(*each, 3, padding=1) for each in counts]
-        if self.pairs:
-            plain[0] = nn.Conv2d(*counts[0], (3, 6), stride=(1, 2), padding=(1, 2))
-            plain[-1] = nn.Conv2d(*counts[-1], (3, 1))
-        return plain
-
-    def last(self, scale: int) -> nn.Conv2d:
-        """The last one, which gives the pixels of a block."""
-        pixels = (self.block * scale) ** 2
-        if self.pairs:
-            return nn.Conv2d(self.channels, pixels, (4, 3), stride=(2, 1))
-        return nn.Conv2d(self.channels, pixels, 3)
+        """Of every tensor from the plane on."""
+        beside = 0 if self.handed_on else self.block**2
+        return (self.block**2, *[self.channels] * (self.layers - 1), self.channels - beside)
 
 
 class Edge(nn.Module):
@@ -91,15 +64,18 @@ class Edge(nn.Module):
     The frame is continued by a block, symmetrically, as bicubic does; zeros around the features.
     """
 
+    kept: tuple[int, ...]  # how many of each inner convolution's filters are not learnt: they hand the plane on
     rim_px = 6  # LR pixels; beyond, a border hardly matters, though it reaches further: 0.15 dB more on Set5 x3
 
     def __init__(self, scale: int, shape: Shape) -> None:
         super().__init__()
-        self.scale, self.block, self.handed_on = scale, shape.block, shape.handed_on * (1 + shape.pairs)
+        self.scale, self.block, self.handed_on = scale, shape.block, int(shape.handed_on)
         block = self.block
+        self.kept = (self.handed_on,) * shape.layers
         self.white = HANDED_ON_WHITE if shape.handed_on else TOP
         self.register_buffer("cells", TOP * torch.eye(block**2).reshape(-1, 1, block, block), persistent=False)
-        self.features, self.last = nn.ModuleList(shape.features()), shape.last(scale)
+        self.features = nn.ModuleList(nn.Conv2d(*counts, 3, padding=1) for counts in pairwise(shape.widths))
+        self.last = nn.Conv2d(shape.channels, (block * scale) ** 2, 3)
         self.relu = nn.ReLU6()
         self.shuffle = nn.PixelShuffle(block * scale)
 
@@ -112,19 +88,18 @@ class Edge(nn.Module):
     def initialise(self, sample: torch.Tensor) -> None:
         """Fit to LR patches ``[N, 1, H, W]``; the result starts as bicubic's."""
         fit_passing_layers((*self.inner(), self.last), self.plane(sample))
+        first = range(self.handed_on)
         for at, layer in enumerate(self.inner()):
-            layer.weight[: self.handed_on] = 0.0
-            for channel in range(self.handed_on):
-                row, column = (side // 2 for side in layer.kernel_size)
-                if at:
-                    layer.weight[channel, channel, row, column] = 1.0
-                else:
-                    layer.weight[channel, 0, row, column - (self.handed_on - 1) + channel] = self.white
-        if self.handed_on == 2:
-            self.last.weight[:, :2] = bicubic_pairs(self.scale) / self.white
-        else:
-            beside = slice(self.handed_on) if self.handed_on else slice(-(self.block**2), None)
-            self.last.weight[:, beside] = bicubic_cells(self.scale, self.block) / self.white
+            layer.weight[first] = 0.0
+            row, column = (side // 2 for side in layer.kernel_size)
+            layer.weight[first, first, row, column] = 1.0 if at else self.white
+        self.enlarge_plane()
+
+    @torch.no_grad()
+    def enlarge_plane(self) -> None:
+        """What the end of the net makes of the plane is bicubic."""
+        cells = bicubic_cells(self.scale, self.block) / self.white
+        self.last.weight[:, slice(self.handed_on) if self.handed_on else slice(-(self.block**2), None)] = cells
 
     @torch.no_grad()
     def stretch(self, sample: torch.Tensor) -> None:
@@ -135,10 +110,10 @@ class Edge(nn.Module):
         of weights).
         """
         values, layers = self.plane(symmetric_pad(sample, self.block)), self.inner()
-        for layer, reader in zip(layers, [*layers[1:], self.last], strict=True):
+        for layer, reader, kept in zip(layers, [*layers[1:], self.last], self.kept, strict=True):
             largest = self.relu(layer(values)).amax(dim=(0, 2, 3))
             factors = (self.white / (ROOM * largest)).clamp(1, MOST_STRETCH).where(largest > 0, torch.ones(()))
-            factors[: self.handed_on] = 1.0
+            factors[:kept] = 1.0
             layer.weight *= factors[:, None, None, None]
             layer.bias *= factors
             reader.weight[:, : len(factors)] /= factors[:, None, None]
@@ -199,41 +174,18 @@ def bicubic_cells(scale: int, block: int) -> torch.Tensor:
     return torch.tensor(weights.reshape(side**2, block**2, 3, 3), dtype=torch.float32)
 
 
-@cache
-def bicubic_pairs(scale: int) -> torch.Tensor:
-    """``[4 s s, 2, 4, 3]``: what bicubic makes of 2 x 2 pixels, from pairs: one row and one pair more to every side.
-
-    The rows beyond are left out, what the others weigh brought to one.
-    """
-    blocks = bicubic_cells(scale, 2).reshape(-1, 2, 2, 3, 3)  # a block's rows and columns, blocks down and across
-    rows = blocks.permute(0, 2, 3, 1, 4).reshape(-1, 2, 6, 3)[:, :, 1:5]
-    return rows / rows.sum(dim=(1, 2, 3), keepdim=True)
-
-
-def edge_net(name: str, shape: Shape, at: Mapping[int, Shape] | None = None) -> Architecture:
-    """The architecture of a shape; ``at``: others of the same block, by scale.
-
-    Reach: a position for every convolution that looks sideways, and what is beyond a pixel in its own.
-    """
-
-    def of(scale: int) -> Shape:
-        return (at or {}).get(scale, shape)
-
-    def radius_px(scale: int) -> int:
-        block, sideways = of(scale).block, of(scale).layers - of(scale).pairs + 1
-        return block * sideways + block - 1
-
+def edge_net(name: str, shape: Shape) -> Architecture:
+    """The architecture of a shape. Reach: a cell for every convolution, and what is beyond a pixel in its own."""
     return Architecture(
         name=name,
         family="image",
         paper="ours",
         scales=(2, 3, 4),
-        build=lambda scale: Edge(scale, of(scale)),
-        radius_px=radius_px,
-        size_multiple=shape.block,
+        build=lambda scale: Edge(scale, shape),
+        radius_px=lambda scale: shape.block * (shape.layers + 1) + shape.block - 1,
+        size_multiple=lambda scale: shape.block,
     )
 
 
-EDGE_FAST = edge_net("edge-fast", Shape(16, 5), {4: Shape(16, 3, handed_on=True, pairs=True)})
 EDGE = edge_net("edge", Shape(16, 4, block=1, handed_on=True))
 EDGE_BEST = edge_net("edge-best", Shape(16, 14, block=1))

@@ -8,7 +8,8 @@ from pathlib import Path
 
 from subpixel.errors import BadInputError, NotFoundError
 from subpixel.models.architecture import WEIGHTS, Architecture, TrainedModel, read_trained
-from subpixel.models.edge import EDGE, EDGE_BEST, EDGE_FAST
+from subpixel.models.edge import EDGE, EDGE_BEST
+from subpixel.models.edge_fast import EDGE_FAST
 from subpixel.models.enhancenet import ENHANCENET, ENHANCENET_PAT
 from subpixel.models.espcn import ESPCN, ESPCN_CLAMPED
 from subpixel.models.spmc import SPMC, SPMC_RECURRENT

@@ -99,18 +99,21 @@ class FloatGraph:
         return steps.pop() if len(steps) == 1 else None
 
     def step_of(self, tensor: str, channel: int) -> float | None:
-        """``level_of`` one channel, which layers may hand on among others that they compute."""
+        """``level_of`` one channel, which layers may hand on among others that they compute.
+
+        Or mix it with its own neighbours: where a picture is flat, that has levels too.
+        """
         step = self.level_of(tensor)
         if step is not None:
             return step
         if self.maker_of(tensor) in FREE:
             return self.step_of(self._node_of(tensor).input[0], channel)
         layer = next((layer for layer in self.layers if layer.result == tensor), None)
-        picked = None if layer is None or layer.group != 1 else _picked(layer, channel)
-        if layer is None or picked is None:
+        if layer is None or layer.group != 1:
             return None
-        step = self.step_of(layer.source, picked[0])
-        return None if step is None else step * picked[1]
+        read = (_picked if layer.source == self.source else _mixed)(layer, channel)
+        step = None if read is None else self.step_of(layer.source, read[0])
+        return None if step is None or read is None else step * read[1]
 
     def parts_of(self, tensor: str) -> list[str]:
         """The tensors whose values an operator only arranges; none where it computes."""
@@ -144,6 +147,13 @@ def _picked(layer: Layer, channel: int) -> tuple[int, float] | None:
     if layer.bias[channel] or len(places) != 1 or weights[tuple(places[0])] <= 0:
         return None
     return int(places[0][0]), float(weights[tuple(places[0])])
+
+
+def _mixed(layer: Layer, channel: int) -> tuple[int, float] | None:
+    """The one channel (of its group) that a filter reads, and what its weights come to; ``None`` for any other."""
+    weights = layer.weights[channel]
+    (read,), total = np.nonzero(weights.any(axis=(1, 2))), float(weights.sum())
+    return (int(read[0]), total) if len(read) == 1 and total > 0 and not layer.bias[channel] else None
 
 
 def _moves_by(layer: Layer) -> float | None:

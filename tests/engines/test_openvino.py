@@ -52,7 +52,7 @@ def test_built_for_a_size_or_not_the_result_is_the_same(name: str, precision: st
 
 
 @pytest.mark.parametrize(
-    ("name", "expected", "shown"), [("espcn-x3", (38, 53), "53x38"), ("edge-fast-x3", (37, 53), "54x38")]
+    ("name", "expected", "shown"), [("espcn-x3", (38, 53), "53x38"), ("edge-fast-x2", (37, 53), "54x38")]
 )
 def test_the_receipt_says_what_it_was_built_for(name: str, expected: tuple[int, int], shown: str) -> None:
     with opened(name, "int8", expected) as model:

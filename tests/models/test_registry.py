@@ -51,7 +51,7 @@ def test_a_pixel_reaches_just_as_far_as_the_registry_says(name: str, scale: int)
     size = 2 * radius + 8
     image, *states = (tensor.double() for tensor in given(chosen, size, size))
     before, reached = enlarged(net, (image, *states)), []
-    for at in range(size // 2, size // 2 + chosen.size_multiple):  # a cell's pixels reach farther to their own side
+    for at in range(size // 2, size // 2 + chosen.size_multiple(scale)):  # its pixels reach farther to their own side
         touched = image.clone()
         touched[..., at, at] += 0.5
         difference = before != enlarged(net, (touched, *states))

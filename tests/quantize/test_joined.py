@@ -76,17 +76,34 @@ def test_a_plane_that_layers_hand_on_keeps_its_levels_to_the_last_bit(handing_on
         np.testing.assert_array_equal(plane[0, 0, 1:-1, 1:-1], levels[0, 0])
 
 
-@pytest.mark.parametrize("handed_on", (False, True), ids=("beside", "handed on"))
+def test_a_plane_mixed_along_one_axis_stands_on_its_own_levels_with_room_for_white(
+    edge_nets: Any, used: Calibration
+) -> None:
+    graph = Material(edge_nets.edge_bundle(edge_nets.learnt_lines()), used).graph
+    (scheme,) = {recipe.scheme for recipe in quantiser("onnxruntime").recipes[:1]}
+    plan = plan_for(graph, used, scheme, "calibrated", lambda layer: None)
+    inner = [layer.source for layer in graph.layers[1:]]
+    steps = [graph.step_of(name, channel) for channel in range(edge_nets.SCALE) for name in inner[-1:]]
+    np.testing.assert_allclose(steps, 1 / 64, rtol=1e-6)
+    assert graph.step_of(inner[-1], edge_nets.SCALE) is None, "the next channel is learnt"
+    np.testing.assert_allclose([plan.inputs[name].scale for name in inner], 1 / 64, rtol=1e-6)
+
+
+@pytest.mark.parametrize("form", ("beside", "handed on", "lines"))
 @pytest.mark.parametrize("name", NEEDED)
 def test_the_int8_net_stays_within_a_level_or_two_of_the_float_net(
-    name: str, handed_on: bool, bundle: Bundle, handing_on: Bundle, edge_nets: Any, used: Calibration, require: Require
+    name: str, form: str, edge_nets: Any, used: Calibration, require: Require
 ) -> None:
     for package in NEEDED[name]:
         require(package)
-    bundle = handing_on if handed_on else bundle
+    net = {
+        "beside": edge_nets.learnt_net,
+        "handed on": lambda: edge_nets.learnt_net(edge_nets.HANDED_ON),
+        "lines": edge_nets.learnt_lines,
+    }[form]()
+    bundle = edge_nets.edge_bundle(net)
     if name == "litert":
-        shape = edge_nets.HANDED_ON if handed_on else edge_nets.SHAPE
-        bundle = add_variant(bundle, target("litert"), edge_nets.learnt_net(shape))
+        bundle = add_variant(bundle, target("litert"), net)
     made = add_int8(bundle, name, used, Options())
     variant = made.manifest.variant(IDS[name])
     evidence = evidence_of(made, variant)
