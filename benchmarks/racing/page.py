@@ -124,7 +124,7 @@ JOBS_TEXT = """
 Whole jobs of 120 frames, start and end in them: CPU milliseconds a frame. What misses its goal above does so for these:
 the encoder's part is the same for everybody, and what is left to a short job on a still clip is the start of Python and
 its libraries beside a net that has to run on most frames, for noise changes a few cells everywhere and each wants its
-surroundings. A quarter of what ESPCN's int8 net takes in OpenVINO is tanh.
+surroundings. An eighth of the whole ESPCN job was its first tanh; in int8 that is a clamp now, trained for it.
 """
 
 
