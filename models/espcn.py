@@ -1,9 +1,9 @@
 """ESPCN: convolutions at LR size, then one sub-pixel shuffle. Shi et al., CVPR 2016, 5-3-3 with tanh.
 
 ``espcn-clamped`` is for int8 only: its first tanh, which is a quarter of the time of the rounded net, became a clamp,
-which rounding to bytes does anyway. It is trained on from ESPCN's weights, what a byte can't hold of a feature being
-noise meanwhile, and takes ESPCN's place where int8 variants
-are made (``subpixel quantize --from``); they are judged against ESPCN itself.
+which rounding to bytes does anyway. It is trained on from ESPCN's weights, with as much noise in its features as
+rounding makes, and takes ESPCN's place where int8 variants are made (``subpixel quantize --from``); they are judged
+against ESPCN itself.
 """
 
 from __future__ import annotations

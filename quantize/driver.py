@@ -91,8 +91,9 @@ def attempts(
     rounded, and judged as this bundle's all the same. Raises ``BadInputError`` when its contract is another.
     """
     _refuse_other_models(bundle)
-    _refuse_other_work(bundle, start or bundle)
-    maker, material = quantiser(target), Material(start or bundle, used)
+    start = start or bundle
+    _refuse_other_work(bundle, start)
+    maker, material = quantiser(target), Material(start, used)
     maker.requires(material)
     judge = _Judge(bundle, material, reference or _own_reference(bundle), sets or (gate_set(bundle.spec.scale),))
     for name, made in _made(maker, material, options, told):
@@ -113,9 +114,8 @@ def _refuse_other_models(bundle: Bundle) -> None:
 
 def _refuse_other_work(bundle: Bundle, start: Bundle) -> None:
     """A variant is used by the bundle's contract, so it has to hold for what it is made from."""
-    wanted, found = to_json(bundle.spec), to_json(start.spec)
-    others = [f"{key} {found[key]}, needed {wanted[key]}" for key in wanted if key not in ("name", "version")
-              and found[key] != wanted[key]]  # fmt: skip
+    wanted, found = (to_json(replace(one.spec, name="", version="")) for one in (bundle, start))
+    others = [f"{key} {found[key]}, needed {wanted[key]}" for key in wanted if found[key] != wanted[key]]
     if others:
         raise BadInputError(f"{start.spec.name} is no other net for {bundle.spec.name}: found {'; '.join(others)}")
 

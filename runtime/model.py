@@ -139,12 +139,12 @@ class Model:
         tile = self._tile(height, width, engine)
         if tile == (height, width):
             return self._run(engine, planes, out)
-        halo, multiple, scale = self.spec.halo_px, self.spec.size_multiple, self.scale
+        spec, run = self.spec, partial(self._run, engine)
         if tile[1] == width and engine.variant.shapes is None:
             result = self._empty(engine, planes) if out is None else out
-            tiles.run_in_bands(planes, result, scale, tile[0], halo, partial(self._run, engine), multiple)
+            tiles.run_in_bands(planes, result, spec.scale, tile[0], spec.halo_px, run, spec.size_multiple)
             return result
-        result = tiles.run_tiled(planes, scale, tile, halo, partial(self._run, engine), multiple)
+        result = tiles.run_tiled(planes, spec.scale, tile, spec.radius_px or 0, run, spec.size_multiple)
         if out is None:
             return result
         np.copyto(out, result)
