@@ -15,8 +15,6 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from subpixel.cache import cache_folder
 from subpixel.engines.base import Fallback, Probe, Receipt, Request, check_precision, refuse_or_fall_back
 from subpixel.engines.built import keep_built, load_built
@@ -56,6 +54,7 @@ CPU = "CPU"
 PRECISION_HINTS = {"fp32": "f32", "bf16": "bf16", "fp16": "f16"}
 PRECISION_OF = {hint: precision for precision, hint in PRECISION_HINTS.items()}
 INT8_TYPES = {"i8", "u8"}
+REWRITING = 2  # which way of `_fitted` built models are kept under; counts up with every change of it
 SHUFFLE_BEGINS = "shuffle/ByPhase"  # as `subpixel.models.onnx_shuffle` names it
 ARITHMETIC_LAYERS = {"Convolution", "Deconvolution", "FullyConnected", "MatMul"}
 
@@ -168,17 +167,18 @@ def _kept_file(blobs: tuple[bytes, ...], request: Request, frame_size: tuple[int
     """Where the model built for this CPU is kept: all that it depends on is in the name."""
     machine = [str(core().get_property(CPU, name)) for name in ("FULL_DEVICE_NAME", "OPTIMIZATION_CAPABILITIES")]
     files = [sha256(blob) for blob in blobs]
-    settings = [VERSION, machine, files, frame_size, _options(request, CPU), os.environ.get("ONEDNN_MAX_CPU_ISA")]
+    isa = os.environ.get("ONEDNN_MAX_CPU_ISA")
+    settings = [VERSION, REWRITING, machine, files, frame_size, _options(request, CPU), isa]
     digest = sha256(json.dumps(settings, sort_keys=True).encode())
     return cache_folder() / "openvino" / f"{files[0][:12]}-{digest[:16]}.blob"
 
 
 def _fitted(model: Any, spec: ModelSpec, frame_size: tuple[int, int]) -> Any | None:
-    """The model for the frames to expect, its sub-pixel shuffle by rows; ``None`` where there is nothing to be gained.
+    """The model for the frames to expect, its sub-pixel shuffle in fast steps; ``None`` where nothing is to be gained.
 
-    Shuffled by its own operator, or by transpositions, bytes take up to half of a small net's time: the first moves
-    them one by one, both want them plane by plane first. With the size known, what a convolution writes is cut into a
-    block's rows, each of which is a row of the frame already.
+    Shuffled by its own operator, or by a transposition of blocks, bytes take up to half of a small net's time: they are
+    moved one by one. With the size known there are two steps that OpenVINO takes as a change of layout, for which it
+    has fast code: every row's pixels to planes, then the planes of each of the block's rows to pixels.
     """
     if _phases(model) is None:
         return None
@@ -190,14 +190,19 @@ def _fitted(model: Any, spec: ModelSpec, frame_size: tuple[int, int]) -> Any | N
     _, block_area, height, width = phases.get_shape()
     block, names = math.isqrt(block_area), fitted.outputs[0].get_names()
     make = ov.opset13
-    last = make.reshape(make.transpose(phases, [0, 2, 3, 1]), [height, width, block_area], False)
-    rows = make.split(last, np.int64(2), block).outputs()
-    stacked = make.concat([make.reshape(row, [height, 1, width * block], False) for row in rows], 1)
-    plane = make.reshape(stacked, [1, 1, height * block, width * block], False)
+    pixels = make.transpose(phases, [0, 2, 3, 1])  # as a convolution leaves them: nothing is moved
+    by_row = _channels_first(pixels, [height, 1, width, block_area])
+    interleaved = _channels_first(by_row, [height * block, block, 1, width])
+    plane = make.reshape(interleaved, [1, 1, height * block, width * block], False)
     plane.output(0).get_tensor().set_names(names)
     fitted.get_results()[0].input(0).replace_source_output(plane.output(0))
     fitted.validate_nodes_and_infer_types()
     return fitted
+
+
+def _channels_first(given: Any, shape: list[int]) -> Any:
+    """As ``shape``, ``[N, H, W, C]``, transposed to ``[N, C, H, W]``: in this order, of four axes, it is a reorder."""
+    return ov.opset13.transpose(ov.opset13.reshape(given, shape, False), [0, 3, 1, 2])
 
 
 def _phases(model: Any) -> Any | None:
