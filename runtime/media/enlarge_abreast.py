@@ -6,20 +6,24 @@ On a few cores runs side by side need less time than one that is shared out.
 from __future__ import annotations
 
 from collections import deque
+from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
+from typing import TypeAlias
 
 import numpy as np
 from av.video.frame import VideoFrame
 
 from subpixel.changes import CELL_PX, Changes
 from subpixel.media.enlarge import LumaEnlarger, Prepared, Seen
+from subpixel.moves import Hints
 from subpixel.reuse import Reused
 from subpixel.spec import Array
 
 LITTLE = 0.5  # of the cells changed: with their surroundings that is as much as pays
+HELPS = 0.75  # of a frame computed: reuse helps
 PATIENCE = 2  # frames in a row in which little changes, or all is computed, before the way is changed; of little change
-# twice as many each time that reuse did not help
-TRIAL_EVERY = 48  # frames side by side until reuse is tried anyway: what moves by whole pixels seems to change
+# twice as many each time that reuse would not help, or did not
+LOOK_EVERY = 48  # frames side by side until a look at reuse anyway: what moves by whole pixels seems to change
 
 
 class AbreastEnlarger:
@@ -67,18 +71,25 @@ class AbreastEnlarger:
         return frames
 
 
+Forecast: TypeAlias = Callable[[Array, Array, Hints], float]
+"""As ``Reusing.forecast``."""
+
+
 class TurnsEnlarger:
     """``luma`` side by side in ``runs`` while much changes, ``reusing`` while little does; duplicates cost nothing.
 
-    ``tolerance``: levels of 255, as ``Reusing`` takes it.
+    A change of way costs a few frames that wait for each other, so it is made where the ``forecast`` says that it
+    helps. ``tolerance``: levels of 255, as ``Reusing`` takes it.
     """
 
-    def __init__(self, luma: LumaEnlarger, runs: int, reusing: LumaEnlarger, tolerance: float) -> None:
+    def __init__(
+        self, luma: LumaEnlarger, runs: int, reusing: LumaEnlarger, forecast: Forecast, tolerance: float
+    ) -> None:
         self._luma, self._abreast, self._reusing = luma, AbreastEnlarger(luma, runs), reusing
-        self._since = _Since(tolerance)
-        self._reuses = self._expected_to = self._helped = False
-        self._patience = PATIENCE
-        self._streak = self._until_trial = self._frames = self._repeats = 0
+        self._forecast, self._since = forecast, _Since(tolerance)
+        self._reuses = self._helped = False
+        self._patience, self._until_look = PATIENCE, 0
+        self._streak = self._frames = self._repeats = 0
 
     def push(self, prepared: Prepared) -> list[VideoFrame]:
         """By the way that is cheaper now."""
@@ -103,10 +114,8 @@ class TurnsEnlarger:
 
     def _push_abreast(self, prepared: Prepared) -> list[VideoFrame]:
         luma = self._luma.lr_luma(prepared.lr)
-        share = self._since.changed_share(luma)
-        self._streak = self._streak + 1 if share <= LITTLE else 0
-        self._until_trial -= 1
-        if self._streak > self._patience or self._until_trial < 0:
+        before, share = self._since.plane, self._since.changed_share(luma)
+        if before is not None and self._would_help(luma, before, share, prepared.hints):
             return self._abreast.flush() + self._change(prepared, luma)
         self._frames += 1
         if share == 0 and self._luma.can_repeat:
@@ -114,9 +123,26 @@ class TurnsEnlarger:
             return self._abreast.repeat(prepared)
         return self._abreast.push(prepared, luma)
 
+    def _would_help(self, luma: Array, before: Array, share: float, hints: Hints) -> bool:
+        """Looked at where little has changed for some frames, and now and then."""
+        self._streak = self._streak + 1 if share <= LITTLE else 0
+        self._until_look -= 1
+        is_little = self._streak > self._patience
+        if before.shape != luma.shape or not (is_little or self._until_look < 0):
+            return False
+        if self._forecast(luma, before, hints) <= HELPS:
+            return True
+        self._wait(is_little)
+        return False
+
+    def _wait(self, longer: bool) -> None:
+        """For the next look; ``longer``: than this time."""
+        if longer:
+            self._patience = min(2 * self._patience + 1, LOOK_EVERY)
+        self._streak, self._until_look = 0, LOOK_EVERY
+
     def _change(self, prepared: Prepared, luma: Array) -> list[VideoFrame]:
         """To reuse; its first frame is a whole one."""
-        self._expected_to = self._streak > self._patience
         self._reuses, self._streak, self._helped = True, 0, False
         self._since.forget()
         return [self._reusing.frame(prepared, luma)]
@@ -124,19 +150,18 @@ class TurnsEnlarger:
     def _push_reusing(self, prepared: Prepared) -> list[VideoFrame]:
         before = self._computed
         frames = self._reusing.push(prepared)
-        helps = self._computed - before <= 1 - LITTLE / 2
+        helps = self._computed - before <= HELPS
         self._streak, self._helped = 0 if helps else self._streak + 1, self._helped or helps
         if self._streak > PATIENCE:
             self._back_abreast()
         return frames
 
     def _back_abreast(self) -> None:
-        """Where little changed and reuse did not help at all, it takes longer until it is tried again."""
+        """Where reuse did not help at all, though it was expected to, it takes longer until the next look."""
         if self._helped:
             self._patience = PATIENCE
-        elif self._expected_to:
-            self._patience = min(2 * self._patience + 1, TRIAL_EVERY)
-        self._reuses, self._streak, self._until_trial = False, 0, TRIAL_EVERY
+        self._reuses = False
+        self._wait(not self._helped)
 
     @property
     def _computed(self) -> float:
@@ -150,20 +175,20 @@ class _Since:
 
     def __init__(self, tolerance: float) -> None:
         self._tolerance = tolerance
-        self._plane: Array | None = None
+        self.plane: Array | None = None
         self._changes: Changes | None = None
 
     def forget(self) -> None:
         """The next frame is all new."""
-        self._plane = None
+        self.plane = None
 
     def changed_share(self, plane: Array) -> float:
         """Of the cells; where there are any it becomes the frame that the next ones are compared with."""
-        last = self._plane
+        last = self.plane
         if last is None or self._changes is None or (last.shape, last.dtype) != (plane.shape, plane.dtype):
             self._changes = Changes((plane.shape[0], plane.shape[1]), plane.dtype, CELL_PX, self._tolerance)
-            self._plane = plane
+            self.plane = plane
             return 1.0
         share = float(np.mean(self._changes.between(plane, last)))
-        self._plane = plane if share else last
+        self.plane = plane if share else last
         return share

@@ -99,8 +99,9 @@ def enlarger_for(model: Model, plan: Plan) -> Enlarger:
     streams, tolerance = model.receipt.streams, plan.options.reuse_tolerance
     if not reuses(model, plan.options):
         return luma if streams == 1 else AbreastEnlarger(luma, streams)
-    reusing = LumaEnlarger(Reusing(model, tolerance), video.working_format, video.tags, compare)
-    return reusing if streams == 1 else TurnsEnlarger(luma, streams, reusing, tolerance)
+    reuse = Reusing(model, tolerance)
+    reusing = LumaEnlarger(reuse, video.working_format, video.tags, compare)
+    return reusing if streams == 1 else TurnsEnlarger(luma, streams, reusing, reuse.forecast, tolerance)
 
 
 def needs_chroma_only(model: Model, options: UpscaleOptions) -> bool:

@@ -15,7 +15,7 @@ from subpixel.errors import BadInputError, EngineError
 from subpixel.media import UpscaleOptions, upscale_file
 from subpixel.media.colour import ColourTags
 from subpixel.media.enlarge import LumaEnlarger, Prepared, Preparer, Seen
-from subpixel.media.enlarge_abreast import TRIAL_EVERY, AbreastEnlarger, TurnsEnlarger
+from subpixel.media.enlarge_abreast import HELPS, LOOK_EVERY, AbreastEnlarger, TurnsEnlarger
 from subpixel.media.pixels import bits_of, plane_of
 from subpixel.model import Model
 from subpixel.reuse import Reused, Reusing
@@ -156,8 +156,9 @@ def desk(index: int, changes: bool) -> Prepared:
 
 
 def turns(model: Model) -> TurnsEnlarger:
-    reusing = LumaEnlarger(Reusing(model), "yuv420p", BT709)
-    return TurnsEnlarger(LumaEnlarger(model, "yuv420p", BT709), 2, reusing, 0.0)
+    reuse = Reusing(model)
+    reusing = LumaEnlarger(reuse, "yuv420p", BT709)
+    return TurnsEnlarger(LumaEnlarger(model, "yuv420p", BT709), 2, reusing, reuse.forecast, 0.0)
 
 
 def played(enlarger: Any, changes: list[bool]) -> list[VideoFrame]:
@@ -183,14 +184,49 @@ def test_the_way_changes_with_what_is_shown_and_no_frame_differs(model: Model) -
     assert 0.3 < reused.share < 0.5
 
 
-def test_what_always_changes_is_made_side_by_side_but_for_a_trial_now_and_then(model: Model) -> None:
-    enlarger = turns(model)
-    count = TRIAL_EVERY + 20
+def test_what_always_changes_is_made_side_by_side(model: Model) -> None:
+    in_vain, count = ReusingInVain(model, "yuv420p", BT709), LOOK_EVERY + 20
+    enlarger = TurnsEnlarger(LumaEnlarger(model, "yuv420p", BT709), 2, in_vain, Reusing(model).forecast, 0.0)
     assert len(played(enlarger, [True] * count)) == count
+    assert in_vain.frames == 0
     reused = enlarger.seen.reused
-    assert reused is not None
-    assert (reused.frames, reused.duplicates) == (count, 0)
-    assert reused.share < 0.02
+    assert reused == Reused(count, 0, 0.0)
+
+
+def sprinkled(index: int) -> Prepared:
+    """A pixel here and there is another one in every frame: few, but everywhere."""
+    frame, rng = VideoFrame(192, 128, "yuv420p"), np.random.default_rng(index)
+    frame.pts = index
+    for place in range(3):
+        plane_of(frame, place)[:] = 100
+    for row, column in zip(rng.permutation(8), rng.permutation(12), strict=False):
+        plane_of(frame, 0)[16 * row + rng.integers(16), 16 * column + rng.integers(16)] = 200 + index % 7
+    return Preparer(BT709, "left", (576, 384), chroma_only=True)(frame)
+
+
+def test_little_that_changes_everywhere_does_not_change_the_way(model: Model) -> None:
+    in_vain, looks, reuse = ReusingInVain(model, "yuv420p", BT709), [], Reusing(model)
+
+    def forecast(luma: Any, before: Any, hints: Any) -> float:
+        looks.append(reuse.forecast(luma, before, hints))
+        return looks[-1]
+
+    enlarger = TurnsEnlarger(LumaEnlarger(model, "yuv420p", BT709), 2, in_vain, forecast, 0.0)
+    found = [frame for index in range(100) for frame in enlarger.push(sprinkled(index))] + enlarger.flush()
+    enlarger.close()
+    assert len(found) == 100 and in_vain.frames == 0
+    assert 0 < len(looks) < 12 and min(looks) > HELPS
+
+
+def test_the_forecast_is_what_is_computed_then(model: Model) -> None:
+    reuse, frames = Reusing(model), [plane_of(desk(index, False).lr, 0).copy() for index in range(4)]
+    reuse.upscale_luma(frames[0])
+    expected = reuse.forecast(frames[2], frames[0])
+    reuse.upscale_luma(frames[2])
+    assert 0 < expected < 0.8
+    assert reuse.reused.share == pytest.approx(1 - (1 + expected) / 2)
+    assert reuse.forecast(frames[2], frames[2]) == 0
+    assert reuse.forecast(255 - frames[2], frames[2]) == 1
 
 
 class ReusingInVain(LumaEnlarger):
@@ -207,9 +243,9 @@ class ReusingInVain(LumaEnlarger):
         return Seen(reused=Reused(self.frames, 0, 0.0))
 
 
-def test_where_reuse_does_not_help_though_little_changes_it_is_tried_less_and_less(model: Model) -> None:
+def test_where_reuse_does_not_help_though_it_was_expected_to_it_is_tried_less_and_less(model: Model) -> None:
     in_vain = ReusingInVain(model, "yuv420p", BT709)
-    enlarger = TurnsEnlarger(LumaEnlarger(model, "yuv420p", BT709), 2, in_vain, 0.0)
+    enlarger = TurnsEnlarger(LumaEnlarger(model, "yuv420p", BT709), 2, in_vain, lambda *_: 0.0, 0.0)
     assert len(played(enlarger, [False] * 200)) == 200
     assert 0 < in_vain.frames <= 30
 
@@ -239,8 +275,9 @@ class CountingEnlarger(LumaEnlarger):
     ("working", "colours"), [("yuv420p", BT709), ("yuv420p", FULL_RANGE), ("yuv420p10le", BT709), ("gbrp", FULL_RANGE)]
 )
 def test_luma_is_converted_once_a_frame_and_the_pixels_stay(working: str, colours: ColourTags, model: Model) -> None:
-    luma, reusing = CountingEnlarger(model, working, colours), CountingEnlarger(Reusing(model), working, colours)
-    enlarger, alone = TurnsEnlarger(luma, 2, reusing, 0.0), LumaEnlarger(model, working, colours)
+    reuse = Reusing(model)
+    luma, reusing = CountingEnlarger(model, working, colours), CountingEnlarger(reuse, working, colours)
+    enlarger, alone = TurnsEnlarger(luma, 2, reusing, lambda *_: 0.0, 0.0), LumaEnlarger(model, working, colours)
     frames = [noise(index, working) for index in range(16)]
     preparer = Preparer(colours, "left", (96, 72))
     found = [frame for lr in frames for frame in enlarger.push(preparer(lr))] + enlarger.flush()
