@@ -171,16 +171,17 @@ class _Kept:
 
     def _take_over(self, moves: tuple[Move, ...], planner: Planner) -> None:
         """What moved, from its old place to its new one."""
-        scale = self._model.scale
-        basis, result = self.basis.copy(), self.result.copy()
-        for move in moves:
-            _copy(basis, self.basis, planner.boxes(move.basis), move.shift, 1)
-            _copy(result, self.result, planner.boxes(move.results), move.shift, scale)
+        _move(self.basis, [(planner.boxes(move.basis), move.shift) for move in moves], 1)
+        _move(self.result, [(planner.boxes(move.results), move.shift) for move in moves], self._model.scale)
 
 
-def _copy(old: Array, new: Array, boxes: Iterable[Rectangle], shift: Shift, factor: int) -> None:
-    """From so much further down and right; ``factor``: pixels for one of the basis."""
-    down, across = (factor * by for by in shift)
-    for box in boxes:
-        to = box.times(factor)
-        new[to.slices] = old[to.top + down : to.bottom + down, to.left + across : to.right + across]
+def _move(plane: Array, moves: Iterable[tuple[Iterable[Rectangle], Shift]], factor: int) -> None:
+    """Each of the boxes from so much further down and right; ``factor``: pixels for one of theirs."""
+    taken = []
+    for boxes, shift in moves:
+        down, across = (factor * by for by in shift)
+        for to in (box.times(factor) for box in boxes):
+            there = to.moved(down, across)
+            taken.append((to, plane[there.slices].copy()))  # all before the first is written: places overlap
+    for to, piece in taken:
+        plane[to.slices] = piece

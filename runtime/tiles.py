@@ -14,9 +14,10 @@ import numpy as np
 from subpixel.errors import BadInputError
 from subpixel.spec import Array
 
-# A frame in one piece is faster than in bands, by 5 to 15 %, but takes room for all of a net's planes: 4K results have
+# A frame in one piece is faster than in bands, by 5 to 20 %, but takes room for all of a net's planes: 4K results have
 # to be made within a gigabyte, of which the encoder takes nine tenths.
-BAND_PX = 1 << 19
+WHOLE_PX = 1 << 19  # larger frames go in bands
+BAND_PX = 1 << 18
 LEAST_HALOS = 8  # of a band's rows
 WHOLE_LIMIT_PX = 1 << 21  # what a net must be able to hold that can't work in tiles
 TILE_PX = 384  # of pictures, whose chroma and colours are enlarged with the net
@@ -95,7 +96,7 @@ def run_tiled(
 def band_rows(height: int, width: int, halo: int, multiple: int = 1) -> int:
     """How many rows of a frame go through a net at once: equal bands, as few as ``BAND_PX`` and their halo allow."""
     most = max(BAND_PX // width, LEAST_HALOS * halo, multiple)
-    if height <= most:
+    if height <= most or height * width <= WHOLE_PX:
         return height
     bands = -(-(height - 2 * halo) // (most - 2 * halo))
     rows = -(-(height + 2 * halo * (bands - 1)) // bands)

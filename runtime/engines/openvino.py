@@ -11,7 +11,7 @@ import threading
 import time
 from collections import deque
 from dataclasses import replace
-from functools import lru_cache
+from functools import cached_property, lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -156,11 +156,16 @@ class OpenVinoEngine:
 
 
 class Requests:
-    """Of a compiled model: one with its own outputs, the others for outputs that callers give."""
+    """Of a compiled model: ``streams`` for outputs that callers give, and one with outputs of its own."""
 
     def __init__(self, compiled: Any, streams: int) -> None:
-        self.own = compiled.create_infer_request()
+        self._compiled = compiled
         self.idle = deque(compiled.create_infer_request() for _ in range(streams))
+
+    @cached_property
+    def own(self) -> Any:
+        """Made when it is needed, for its outputs are as large as any frame."""
+        return self._compiled.create_infer_request()
 
 
 def _kept_file(blobs: tuple[bytes, ...], request: Request, frame_size: tuple[int, int] | None) -> Path:

@@ -187,7 +187,7 @@ def test_the_builtin_bicubic_stands_in_for_any_model_when_named(tiny_bundle: Bun
 
 @pytest.mark.parametrize(
     ("frame", "radius", "worked"),
-    [((360, 640), 4, (360, 640)), ((720, 1280), 4, (364, 1280)), ((720, 1280), None, (720, 1280))],
+    [((360, 640), 4, (360, 640)), ((720, 1280), 4, (186, 1280)), ((720, 1280), None, (720, 1280))],
     ids=["whole", "in-bands", "not-to-be-parted"],
 )
 def test_engines_are_told_the_size_they_will_be_given(

@@ -15,7 +15,7 @@ import subpixel
 from subpixel.bundle import Bundle
 from subpixel.errors import BadInputError
 from subpixel.quality.resize import upscale
-from subpixel.tiles import BAND_PX, LEAST_HALOS, Span, band_rows, run_in_bands, run_tiled, spans
+from subpixel.tiles import BAND_PX, LEAST_HALOS, WHOLE_PX, Span, band_rows, run_in_bands, run_tiled, spans
 
 MULTIPLES = st.sampled_from((1, 1, 2, 3, 4, 8))
 
@@ -122,15 +122,19 @@ def test_bands_are_equal_and_as_few_as_fit(height: int, width: int, halo: int, m
     rows = band_rows(height, width, halo, multiple)
     bands = spans(height, rows, halo, multiple)
     assert {band.stop - band.start for band in bands} == {rows}
+    if height * width <= WHOLE_PX:
+        assert rows == height
+        return
     most = max(BAND_PX // width, LEAST_HALOS * halo, multiple)
     assert rows < most + multiple
     fewer = len(bands) - 1
     assert fewer * most - 2 * halo * (fewer - 1) < height or not fewer
 
 
-def test_frames_of_540_rows_are_whole_and_of_720_are_two_bands() -> None:
+def test_frames_of_540_rows_are_whole_and_of_720_go_in_bands() -> None:
     assert band_rows(540, 960, 14, 2) == 540
-    assert band_rows(720, 1280, 14, 2) == 374
+    assert band_rows(720, 1280, 14, 2) == 202
+    assert band_rows(720, 1280, 3) == 185
 
 
 @pytest.fixture(scope="module")
@@ -162,6 +166,7 @@ def test_large_frames_go_in_bands_by_themselves(espcn: subpixel.Model, monkeypat
     luma = np.random.default_rng(9).integers(0, 256, (130, 170), dtype=np.uint8)
     whole = espcn.upscale(luma).astype(int)
     monkeypatch.setattr("subpixel.tiles.BAND_PX", 5000)
+    monkeypatch.setattr("subpixel.tiles.WHOLE_PX", 5000)
     in_bands = np.zeros_like(whole, np.uint8)
     espcn.upscale_luma(luma, in_bands)
     for found in (espcn.upscale(luma), in_bands):
