@@ -16,7 +16,6 @@ from subpixel.media.outlets import Target, target_of
 from subpixel.media.plan import check_paths, make_plan
 from subpixel.media.probe import probe
 from subpixel.media.receipt import VideoReport
-from subpixel.media.resume import run_resumable
 from subpixel.media.sources import Feed, Source, source_of
 from subpixel.media.video import Progress, run_plan, silent
 from subpixel.model import Model
@@ -79,6 +78,8 @@ def _upscale_video(
     model = models.fitting(options, info.video.size, streams=0 if options.fps is None else 1)
     plan = make_plan(source, target, model.scale, options, info)
     if options.resume:
+        from subpixel.media.resume import run_resumable  # with its segments and logs, which other jobs don't need
+
         return run_resumable(plan, model, progress)
     if options.fps is None:
         return run_plan(plan, model, progress)

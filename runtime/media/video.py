@@ -19,8 +19,6 @@ from subpixel.governor import Timeliness
 from subpixel.media.deinterlace import Deinterlacer
 from subpixel.media.enlarge import Enlarger, LumaEnlarger, Preparer, Seen
 from subpixel.media.enlarge_abreast import AbreastEnlarger, TurnsEnlarger
-from subpixel.media.enlarge_rgb import Coding, RgbEnlarger
-from subpixel.media.enlarge_windows import WindowEnlarger
 from subpixel.media.live import LiveEnlarger, in_order, refuse_unfit
 from subpixel.media.luma import LumaCode
 from subpixel.media.options import UpscaleOptions
@@ -89,12 +87,16 @@ def run_plan(plan: Plan, model: Model, progress: Progress = silent, below: Seque
 
 
 def enlarger_for(model: Model, plan: Plan) -> Enlarger:
-    """The way through the model: one frame of luma, several, or all colours."""
+    """The way through the model: one frame of luma, several, or all colours; what most don't need is imported here."""
     video, compare = plan.source.video, plan.options.compare
     if model.spec.colour == "rgb":
+        from subpixel.media.enlarge_rgb import Coding, RgbEnlarger
+
         return RgbEnlarger(model, Coding(video.working_format, video.tags, video.siting.name), compare)
     luma = LumaEnlarger(model, video.working_format, video.tags, compare)
     if model.spec.takes_windows:
+        from subpixel.media.enlarge_windows import WindowEnlarger
+
         return WindowEnlarger(model, luma)
     streams, tolerance = model.receipt.streams, plan.options.reuse_tolerance
     if not reuses(model, plan.options):
