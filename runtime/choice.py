@@ -64,8 +64,9 @@ class Candidate:
 def candidates(bundle: Bundle, wish: Wish) -> list[Candidate]:
     """All that fit the wish, the first to be taken when nothing was measured; int8 comes last.
 
-    Only trusted ones (evidence passed), unless a variant or int8 was asked for: then the trusted come first. An engine
-    that was named may also take what was only parsed and built where it was made: TensorRT's, before `check` ran here.
+    Only trusted ones (evidence passed), unless a variant or int8 was asked for and none of it is: int8 that an engine
+    was not measured with can be levels off there. An engine that was named may also take what was only parsed and built
+    where it was made: TensorRT's, before `check` ran here.
     Raises ``BundleError`` when nothing in the bundle fits, ``MissingPackageError`` when only the library is missing.
     """
     if wish.engine == "bicubic" and all(variant.target != "procedure" for variant in bundle.manifest.variants):
@@ -84,6 +85,8 @@ def candidates(bundle: Bundle, wish: Wish) -> list[Candidate]:
         raise missing_package(row.packages[0], row.extra, f"the {row.name} engine")
     if not ready:
         raise BundleError(_nothing_fits(bundle, wish))
+    if wish.variant is not None or wish.precision == "int8":
+        ready = [candidate for candidate in ready if _is_proved(candidate.row, bundle, candidate.variant)] or ready
     return sorted(ready, key=lambda c: (c.variant.precision == "int8", not is_trusted(bundle, c.variant)))
 
 

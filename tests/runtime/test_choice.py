@@ -118,15 +118,27 @@ def test_an_engine_that_was_not_measured_is_held_to_the_variants_arithmetic(
     assert all(c.request.precision == "auto" for c in candidates(full_bundle, Wish(engine="onnxruntime")))
 
 
-def test_int8_is_given_when_asked_for_the_passed_first(tiny_bundle: Bundle) -> None:
+def test_int8_that_is_asked_for_is_what_passed_where_anything_did(tiny_bundle: Bundle) -> None:
     failed = with_int8(tiny_bundle, FAILED)
     passed = replace(failed.manifest.variant("onnx-int8-u8"), id="onnx-int8-other")
-    both = with_evidence(failed.plus(passed, {}), Evidence(passed.id, passed.file.sha256, (PASSED,)))
+    both = with_evidence(
+        failed.plus(passed, {}), Evidence(passed.id, passed.file.sha256, (PASSED,), engine="onnxruntime")
+    )
     wish = Wish(engine="onnxruntime", precision="int8")
-    assert labels(best_first(candidates(both, wish), wish, (36, 64), tune=False)) == [
-        "onnxruntime/onnx-int8-other",
-        "onnxruntime/onnx-int8-u8",
-    ]
+    assert labels(best_first(candidates(both, wish), wish, (36, 64), tune=False)) == ["onnxruntime/onnx-int8-other"]
+    assert labels(candidates(failed, wish)) == ["onnxruntime/onnx-int8-u8"]
+
+
+@pytest.mark.parametrize("wish", [Wish(precision="int8"), Wish(variant="onnx-int8-u8")])
+def test_int8_that_is_asked_for_goes_to_the_engine_it_was_measured_with(
+    tiny_bundle: Bundle, require: Callable[[str], None], wish: Wish
+) -> None:
+    """OpenVINO reads ONNX too, and rounds in another way: edge-fast-x3 is 1.4 levels too bright there."""
+    require("openvino")
+    passed = with_int8(tiny_bundle, PASSED)
+    assert labels(candidates(passed, wish)) == ["onnxruntime/onnx-int8-u8"]
+    named = replace(wish, engine="openvino")
+    assert labels(candidates(passed, named)) == ["openvino/onnx-int8-u8"]
 
 
 def test_a_named_engine_that_is_not_installed_names_the_command(
