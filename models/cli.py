@@ -56,7 +56,6 @@ DEFAULTS = Recipe()
 @click.option("--resized", type=float, multiple=True, help="Images also at this share of their size; repeatable.")
 @click.option("--average-steps", type=int, default=DEFAULTS.average_steps, show_default=True,
               help="Save the mean of the weights of about the last so many steps.")  # fmt: skip
-@click.option("--byte-noise", is_flag=True, help="Noise in the features like int8's rounding; of the edge nets.")
 @click.option("--threads", type=int, default=DEFAULTS.threads, show_default=True, help="Of torch.")
 @click.option("--device", default="cpu", show_default=True, help="cpu, or cuda for an NVIDIA GPU.")
 @click.option(
@@ -68,8 +67,8 @@ DEFAULTS = Recipe()
 @quiet_option
 def train(name: str, scale: int, data: tuple[Path, ...], out: Path | None, init: Path | None, steps: int, batch: int,
           patch: int, lr: float, seed: int, precision: TrainPrecision, criterion: Criterion,
-          refresh: int, resized: tuple[float, ...], average_steps: int, byte_noise: bool, threads: int, device: str,
-          validate: str | None, every: int, as_json: bool, quiet: bool, **adversarial: Any) -> None:  # fmt: skip
+          refresh: int, resized: tuple[float, ...], average_steps: int, threads: int, device: str, validate: str | None,
+          every: int, as_json: bool, quiet: bool, **adversarial: Any) -> None:  # fmt: skip
     """Train NAME. Interrupted by Ctrl-C it saves; the same command goes on where it stopped.
 
     \b
@@ -79,8 +78,7 @@ def train(name: str, scale: int, data: tuple[Path, ...], out: Path | None, init:
     chosen = architecture(name)
     chosen.check_scale(scale)
     recipe = Recipe(steps, batch, patch, lr, seed=seed, precision=precision, threads=threads,
-                    criterion=criterion, refresh=refresh, resized=resized, average_steps=average_steps,
-                    byte_noise=byte_noise)  # fmt: skip
+                    criterion=criterion, refresh=refresh, resized=resized, average_steps=average_steps)  # fmt: skip
     folder = out or Path("runs") / chosen.weights_name(scale)
     source = source_of(chosen, data, scale, recipe, output)
     trainer = trainer_for(chosen, scale, recipe, source, folder, device, AdversarialChoice(**adversarial))

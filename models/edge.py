@@ -65,7 +65,6 @@ class Edge(nn.Module):
     """
 
     kept: tuple[int, ...]  # how many of each inner convolution's filters are not learnt: they hand the plane on
-    byte_noise = False
     rim_px = 6  # LR pixels; beyond, a border hardly matters, though it reaches further: 0.15 dB more on Set5 x3
 
     def __init__(self, scale: int, shape: Shape) -> None:
@@ -142,18 +141,10 @@ class Edge(nn.Module):
         """``trunk`` of a frame with its border, ``[N, 1, H + 2 b, W + 2 b]``."""
         plane = self.plane(around)
         values = plane
-        for layer, kept in zip(self.features, self.kept, strict=True):
-            values = self._noisy(self.relu(layer(values)), kept)
+        for layer in self.features:
+            values = self.relu(layer(values))
         result: torch.Tensor = self.last(values if self.handed_on else torch.cat([values, plane], dim=1))
         return result
-
-    def _noisy(self, values: torch.Tensor, kept: int) -> torch.Tensor:
-        """While it is trained for bytes: as far off as rounding would be, but for what is handed on in whole levels."""
-        if not (self.training and self.byte_noise):
-            return values
-        noise = (self.white / 255) * (torch.rand_like(values) - 0.5)
-        noise[:, :kept] = 0.0
-        return values + noise
 
     def forward(self, luma: torch.Tensor) -> torch.Tensor:
         (height, width), block = luma.shape[2:], self.block

@@ -21,7 +21,6 @@ class Recipe:
     two updates of the optimiser's eigenbases, which take a third of a step's time in nets of 64 channels. ``resized``:
     images are also taken at these shares of their size, where they are sharper and their own compression shows less.
     ``average_steps``: what is saved is the mean of the weights after about the last so many steps; 0: the last ones.
-    ``byte_noise``: features are as far off as rounding them to bytes makes them, so that less is lost in int8.
     """
 
     steps: int = 20_000
@@ -36,7 +35,6 @@ class Recipe:
     refresh: int = 10
     resized: tuple[float, ...] = ()
     average_steps: int = 0
-    byte_noise: bool = False
 
     def __post_init__(self) -> None:
         for name in ("steps", "batch", "patch_px", "threads", "refresh"):

@@ -53,20 +53,14 @@ class BatchSource(Protocol):
     def batch(self, count: int) -> tuple[torch.Tensor, torch.Tensor]: ...
 
 
-def _add_noise(net: nn.Module, name: str) -> None:
-    if not hasattr(net, "byte_noise"):
-        raise BadInputError(f"--byte-noise: {name} has no place for it; leave it out")
-    net.byte_noise = True  # type: ignore[assignment]
-
-
 class Trainer:
     """One net, one recipe, one folder for what it leaves behind.
 
     A net may have ``initialise(lr)``, called once with a batch, and ``stretch(lr)``, called with the same on what is
     saved; ``inner()``, the convolutions that are trained as ``branches``; ``at_scale(lr, scale)``, where a batch has
-    one of several scales; ``rim_px``, how wide a patch's rim is for it, in place of its reach; ``byte_noise``, whether
-    its features get noise while it is trained, set by the recipe; and ``training_loss(lr, hr, weight)`` in place of the
-    recipe's criterion, ``weight`` being ``border_weight`` ``[s p, s p]``.
+    one of several scales; ``rim_px``, how wide a patch's rim is for it, in place of its reach; and
+    ``training_loss(lr, hr, weight)`` in place of the recipe's criterion, ``weight`` being ``border_weight``
+    ``[s p, s p]``.
     """
 
     def __init__(
@@ -82,8 +76,6 @@ class Trainer:
         if initialise is not None:
             self._sample = source.batch(INITIAL_PATCHES)[0]
             initialise(self._sample)
-        if recipe.byte_noise:
-            _add_noise(net, architecture.name)
         widen(net)
         self.net: nn.Module = net.to(self.device)
         self.optimiser = Soap(self.net.parameters(), lr=recipe.lr, refresh=recipe.refresh)

@@ -217,14 +217,6 @@ def test_a_senseless_recipe_is_refused(photos: Path, option: tuple[str, str]) ->
     assert isinstance(result.exception, BadInputError)
 
 
-def test_noise_of_bytes_is_refused_for_a_net_without_a_place_for_it(photos: Path) -> None:
-    result = CliRunner().invoke(
-        train, ["espcn", "--scale", "3", "--data", str(photos), "--patch", "12", "--byte-noise"]
-    )
-    assert isinstance(result.exception, BadInputError)
-    assert "--byte-noise: espcn has no place for it" in str(result.exception)
-
-
 def test_images_smaller_than_a_patch_are_counted_and_refused_when_there_is_nothing_else(photos: Path) -> None:
     result = CliRunner().invoke(train, ["espcn", "--scale", "3", "--data", str(photos), "--patch", "60"])
     assert isinstance(result.exception, BadInputError)
