@@ -14,7 +14,7 @@ import numpy as np
 from subpixel.errors import BadInputError
 from subpixel.spec import Array
 
-# A frame in one piece is faster than in bands, by 5 to 20 %, but takes room for all of a net's planes: 4K results have
+# A frame in one piece is faster than in bands, by 5 to 15 %, but takes room for all of a net's planes: 4K results have
 # to be made within a gigabyte, of which the encoder takes nine tenths.
 WHOLE_PX = 1 << 19  # larger frames go in bands
 BAND_PX = 1 << 18
