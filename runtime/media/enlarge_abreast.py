@@ -115,12 +115,12 @@ class TurnsEnlarger:
     def _push_abreast(self, prepared: Prepared) -> list[VideoFrame]:
         luma = self._luma.lr_luma(prepared.lr)
         before, share = self._since.plane, self._since.changed_share(luma)
+        if share == 0 and self._luma.can_repeat:
+            self._frames, self._repeats = self._frames + 1, self._repeats + 1
+            return self._abreast.repeat(prepared)
         if before is not None and self._would_help(luma, before, share, prepared.hints):
             return self._abreast.flush() + self._change(prepared, luma)
         self._frames += 1
-        if share == 0 and self._luma.can_repeat:
-            self._repeats += 1
-            return self._abreast.repeat(prepared)
         return self._abreast.push(prepared, luma)
 
     def _would_help(self, luma: Array, before: Array, share: float, hints: Hints) -> bool:

@@ -249,7 +249,7 @@ def test_int8_that_passed_is_taken_once_it_was_the_fastest(
 
 @pytest.mark.parametrize(
     ("frame", "multiple", "given"),
-    [((30, 50), 1, (30, 50)), ((30, 50), 8, (32, 56)), ((4320, 7680), 1, (68, 7680))],
+    [((30, 50), 1, (30, 50)), ((30, 50), 8, (32, 56)), ((4320, 7680), 1, (34, 7680))],
     ids=["as-it-is", "rounded-up", "a-band-of-8K"],
 )
 def test_a_candidate_is_measured_at_a_size_it_will_be_given(
