@@ -97,7 +97,7 @@ class Reusing:
         ``hints``: shifts by which content may have moved since the last frame; pixels decide.
         """
         planner, kept = self._planner_for(luma), self._kept
-        if kept is None or kept.basis.shape != luma.shape or kept.basis.dtype != luma.dtype:
+        if kept is None:
             kept = self._kept = _Kept(self._model, luma)
         started = self._clock()
         plan = self._plan(planner, kept, luma, hints)
@@ -118,7 +118,9 @@ class Reusing:
         return 1.0 if plan is None else plan.pixels / luma.size
 
     def _planner_for(self, luma: Array) -> Planner:
+        """With frames of another size or type all begins anew."""
         if self._planner is None or not self._planner.fits(luma):
+            self._kept = None
             self._planner, self._patience = (
                 Planner(self.spec, luma, self._tolerance, self._motion),
                 Patience(MOST_PAUSE),
