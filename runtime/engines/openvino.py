@@ -15,6 +15,8 @@ from functools import cached_property, lru_cache
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from subpixel.cache import cache_folder
 from subpixel.engines.base import Fallback, Probe, Receipt, Request, check_precision, refuse_or_fall_back
 from subpixel.engines.built import keep_built, load_built
@@ -54,8 +56,10 @@ CPU = "CPU"
 PRECISION_HINTS = {"fp32": "f32", "bf16": "bf16", "fp16": "f16"}
 PRECISION_OF = {hint: precision for precision, hint in PRECISION_HINTS.items()}
 INT8_TYPES = {"i8", "u8"}
-REWRITING = 2  # which way of `_fitted` built models are kept under; counts up with every change of it
+REWRITING = 3  # which way of `_fitted` built models are kept under; counts up with every change of it
 SHUFFLE_BEGINS = "shuffle/ByPhase"  # as `subpixel.models.onnx_shuffle` names it
+CHANNEL_BY_CHANNEL = {"Add", "Clamp", "Convert", "FakeQuantize", "Maximum", "Minimum", "Multiply", "Relu", "Round"}
+OF_WEIGHTS = {"Convert", "FakeQuantize", "Multiply", "Subtract"}
 ARITHMETIC_LAYERS = {"Convolution", "Deconvolution", "FullyConnected", "MatMul"}
 
 
@@ -182,8 +186,8 @@ def _fitted(model: Any, spec: ModelSpec, frame_size: tuple[int, int]) -> Any | N
     """The model for the frames to expect, its sub-pixel shuffle in fast steps; ``None`` where nothing is to be gained.
 
     Shuffled by its own operator, or by a transposition of blocks, bytes take up to half of a small net's time: they are
-    moved one by one. With the size known there are two steps that OpenVINO takes as a change of layout, for which it
-    has fast code: every row's pixels to planes, then the planes of each of the block's rows to pixels.
+    moved one by one. A change of layout has fast code in OpenVINO. With the size known one is enough: where the last
+    convolution gives the pixels of a block column by column, those of a row of blocks are in order, row beside row.
     """
     if _phases(model) is None:
         return None
@@ -194,15 +198,52 @@ def _fitted(model: Any, spec: ModelSpec, frame_size: tuple[int, int]) -> Any | N
     assert phases is not None
     _, block_area, height, width = phases.get_shape()
     block, names = math.isqrt(block_area), fitted.outputs[0].get_names()
-    make = ov.opset13
-    pixels = make.transpose(phases, [0, 2, 3, 1])  # as a convolution leaves them: nothing is moved
-    by_row = _channels_first(pixels, [height, 1, width, block_area])
-    interleaved = _channels_first(by_row, [height * block, block, 1, width])
-    plane = make.reshape(interleaved, [1, 1, height * block, width * block], False)
+    filters, columns_first = _filters(phases), [row * block + at for at in range(block) for row in range(block)]
+    for port, axis in filters:
+        port.replace_source_output(_in_order(port.get_source_output(), axis, columns_first))
+    given = ov.opset13.transpose(phases, [0, 2, 3, 1])  # as a convolution leaves them: nothing is moved
+    if filters:
+        interleaved = _channels_first(given, [height, 1, width * block, block])
+    else:  # in two steps
+        by_row = _channels_first(given, [height, 1, width, block_area])
+        interleaved = _channels_first(by_row, [height * block, block, 1, width])
+    plane = ov.opset13.reshape(interleaved, [1, 1, height * block, width * block], False)
     plane.output(0).get_tensor().set_names(names)
     fitted.get_results()[0].input(0).replace_source_output(plane.output(0))
     fitted.validate_nodes_and_infer_types()
     return fitted
+
+
+def _filters(phases: Any) -> list[tuple[Any, int]]:
+    """What gives the order of channels: the last convolution's inputs and those after it, and where they are there.
+
+    None where it can't be followed.
+    """
+    found, node = [], phases.get_node()
+    while node.get_type_name() in CHANNEL_BY_CHANNEL:
+        found += [(port, -3) for port in node.inputs()[1:]]
+        if len(node.input_value(0).get_target_inputs()) != 1:
+            return []
+        node = node.input_value(0).get_node()
+    return [*found, (node.input(1), 0)] if node.get_type_name() == "Convolution" else []
+
+
+def _in_order(output: Any, axis: int, order: list[int]) -> Any:
+    """The same with what is along the axis in this order; unchanged where nothing is along it.
+
+    Within constants that are bytes times a scale, for then OpenVINO still takes them as bytes.
+    """
+    node, shape = output.get_node(), output.get_shape()
+    if len(shape) < max(axis + 1, -axis) or shape[axis] != len(order):
+        return output
+    if node.get_type_name() == "Constant":
+        values = np.ascontiguousarray(np.take(node.get_data(), order, axis))
+        return ov.opset13.constant(values, node.get_element_type()).output(0)
+    if node.get_type_name() in OF_WEIGHTS and len(output.get_target_inputs()) == 1:
+        for port in node.inputs():
+            port.replace_source_output(_in_order(port.get_source_output(), axis, order))
+        return output
+    return ov.opset13.gather(output, order, axis).output(0)
 
 
 def _channels_first(given: Any, shape: list[int]) -> Any:
