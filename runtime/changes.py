@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -63,6 +65,14 @@ class Changes:
         if np.count_nonzero(cells) < MOST_SHARE * cells.size:
             cells |= self._sums() > self._most_apart
         return cells
+
+    def glimpse(self, plane: Array, reference: Array) -> float:
+        """The share of the cells that changed, from a row of each: at most what it is. A thirtieth of the time."""
+        rows, whole = slice(self._cell // 2, None, self._cell), self._width // self._cell
+        here, there = (side[rows, : whole * self._cell] for side in (plane, reference))
+        apart = np.maximum(here, there) - np.minimum(here, there) > self._most
+        marked = apart.reshape(len(here), whole, self._cell).any(axis=2)
+        return int(marked.sum()) / math.prod(self.grid)
 
     def _in_cells(self) -> Cells:
         """Whether a pixel is flagged; by words, which takes microseconds."""

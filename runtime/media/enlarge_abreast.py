@@ -21,8 +21,8 @@ from subpixel.spec import Array
 
 LITTLE = 0.5  # of the cells changed: with their surroundings that is as much as pays
 HELPS = 0.75  # of a frame computed: reuse helps
-PATIENCE = 2  # frames in a row in which little changes, or all is computed, before the way is changed; of little change
-# twice as many each time that reuse would not help, or did not
+PATIENCE = 2  # frames in a row in which little changes, or all is computed, before the way is changed; before those of
+# little change a rest, twice as long each time that reuse would not help, or did not
 LOOK_EVERY = 48  # frames side by side until a look at reuse anyway: what moves by whole pixels seems to change
 
 
@@ -88,7 +88,7 @@ class TurnsEnlarger:
         self._luma, self._abreast, self._reusing = luma, AbreastEnlarger(luma, runs), reusing
         self._forecast, self._since = forecast, _Since(tolerance)
         self._reuses = self._helped = False
-        self._patience, self._until_look = PATIENCE, 0
+        self._pause = self._rest = self._until_look = 0
         self._streak = self._frames = self._repeats = 0
 
     def push(self, prepared: Prepared) -> list[VideoFrame]:
@@ -114,7 +114,7 @@ class TurnsEnlarger:
 
     def _push_abreast(self, prepared: Prepared) -> list[VideoFrame]:
         luma = self._luma.lr_luma(prepared.lr)
-        before, share = self._since.plane, self._since.changed_share(luma)
+        before, share = self._since.plane, self._since.changed_share(luma, self._rest > 0)
         if share == 0 and self._luma.can_repeat:
             self._frames, self._repeats = self._frames + 1, self._repeats + 1
             return self._abreast.repeat(prepared)
@@ -125,9 +125,9 @@ class TurnsEnlarger:
 
     def _would_help(self, luma: Array, before: Array, share: float, hints: Hints) -> bool:
         """Looked at where little has changed for some frames, and now and then."""
-        self._streak = self._streak + 1 if share <= LITTLE else 0
-        self._until_look -= 1
-        is_little = self._streak > self._patience
+        self._streak = self._streak + 1 if share <= LITTLE and not self._rest else 0
+        self._rest, self._until_look = max(self._rest - 1, 0), self._until_look - 1
+        is_little = self._streak > PATIENCE
         if before.shape != luma.shape or not (is_little or self._until_look < 0):
             return False
         if self._forecast(luma, before, hints) <= HELPS:
@@ -138,8 +138,8 @@ class TurnsEnlarger:
     def _wait(self, longer: bool) -> None:
         """For the next look; ``longer``: than this time."""
         if longer:
-            self._patience = min(2 * self._patience + 1, LOOK_EVERY)
-        self._streak, self._until_look = 0, LOOK_EVERY
+            self._pause = min(2 * self._pause + PATIENCE + 1, LOOK_EVERY)
+        self._streak, self._rest, self._until_look = 0, self._pause, LOOK_EVERY
 
     def _change(self, prepared: Prepared, luma: Array) -> list[VideoFrame]:
         """To reuse; its first frame is a whole one."""
@@ -159,7 +159,7 @@ class TurnsEnlarger:
     def _back_abreast(self) -> None:
         """Where reuse did not help at all, though it was expected to, it takes longer until the next look."""
         if self._helped:
-            self._patience = PATIENCE
+            self._pause = 0
         self._reuses = False
         self._wait(not self._helped)
 
@@ -182,13 +182,18 @@ class _Since:
         """The next frame is all new."""
         self.plane = None
 
-    def changed_share(self, plane: Array) -> float:
-        """Of the cells; where there are any it becomes the frame that the next ones are compared with."""
+    def changed_share(self, plane: Array, is_rest: bool) -> float:
+        """Of the cells; where there are any it becomes the frame that the next ones are compared with.
+
+        No more than a glimpse where that shows enough: that much changed, or in a rest that it is no duplicate.
+        """
         last = self.plane
         if last is None or self._changes is None or (last.shape, last.dtype) != (plane.shape, plane.dtype):
             self._changes = Changes((plane.shape[0], plane.shape[1]), plane.dtype, CELL_PX, self._tolerance)
             self.plane = plane
             return 1.0
-        share = float(np.mean(self._changes.between(plane, last)))
+        share = self._changes.glimpse(plane, last)
+        if share <= (0 if is_rest else LITTLE):
+            share = float(np.mean(self._changes.between(plane, last)))
         self.plane = plane if share else last
         return share

@@ -160,3 +160,21 @@ def test_costs_are_learnt_and_one_disturbed_run_says_little() -> None:
     costs.saw_parts(1, 10_000, 300.0)
     assert costs.whole_ms == 20.0
     assert costs.parts_ms(1, 30_000) == pytest.approx(0.5 + 12, rel=0.1)
+
+
+@pytest.mark.parametrize("tolerance", [0, 2])
+@pytest.mark.parametrize("shape", [(5, 7), (16, 16), (50, 83)])
+def test_a_glimpse_never_says_more_than_changed(shape: tuple[int, int], tolerance: float) -> None:
+    random = np.random.default_rng(0)
+    before = random.integers(0, 256, shape, dtype=np.uint8)
+    for most in (0, 1, 3, 200):
+        after = np.clip(before + random.integers(0, most + 1, shape), 0, 255).astype(np.uint8)
+        changes = Changes(shape, before.dtype, CELL, tolerance)
+        assert changes.glimpse(after, before) <= changes.between(after, before).mean()
+
+
+def test_a_glimpse_sees_what_reaches_across_the_cells() -> None:
+    before = np.zeros((48, 64), np.uint8)
+    after = before.copy()
+    after[:, 16:32] = 9
+    assert Changes(before.shape, before.dtype, CELL, 2).glimpse(after, before) == 1 / 4
