@@ -32,7 +32,7 @@ def assemble(plan: Plan, folder: JobFolder) -> tuple[Losses, tuple[str, ...]]:
             else:
                 writer.copy(packet)
         writer.end()
-        notes = tuple(findings(plan, reader.losses, _deinterlaced(folder), folder.fresh_path))
+        notes = tuple(findings(plan, reader, _deinterlaced(folder), folder.fresh_path))
         folder.note_result(folder.fresh_path)
         writer.publish()
     return reader.losses, notes

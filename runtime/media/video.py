@@ -11,6 +11,7 @@ from pathlib import Path
 
 import av
 import numpy as np
+from av.container import InputContainer
 from av.error import FFmpegError
 from numpy.typing import NDArray
 
@@ -80,7 +81,7 @@ def run_plan(plan: Plan, model: Model, progress: Progress = silent, below: Seque
                 enlarger.pace.wait if isinstance(enlarger, LiveEnlarger) else None,
             ).run()
             seconds = time.perf_counter() - started
-            notes = (*_chosen(model), *plan.notes, *findings(plan, reader.losses, deinterlacer.count, writer.path))
+            notes = (*_chosen(model), *plan.notes, *findings(plan, reader, deinterlacer.count, writer.path))
             writer.publish()
     in_time = enlarger.kept if isinstance(enlarger, LiveEnlarger) else None
     return report_of(plan, model, Done(count, clock, seconds, reader.losses, notes, enlarger.seen, in_time))
@@ -182,9 +183,9 @@ def _chosen(model: Model) -> Iterator[str]:
         yield f"engine: {model.reason}"
 
 
-def findings(plan: Plan, losses: Losses, deinterlaced: int, fresh: Path | None) -> Iterator[str]:
+def findings(plan: Plan, reader: Reader, deinterlaced: int, fresh: Path | None) -> Iterator[str]:
     """What only the work itself, and a look into the new file, can tell."""
-    video = plan.source.video
+    video, losses = plan.source.video, reader.losses
     if deinterlaced:
         yield f"{deinterlaced} interlaced frames deinterlaced by bwdif, one for one"
     elif video.is_interlaced:
@@ -192,12 +193,12 @@ def findings(plan: Plan, losses: Losses, deinterlaced: int, fresh: Path | None) 
     if losses.mended_times:
         yield f"{losses.mended_times} frame times were missing or ran backwards and were mended"
     if fresh is not None and isinstance(plan.source.path, Path):
-        yield from _compared(plan, fresh)
+        yield from _compared(plan, reader.container, fresh)
 
 
-def _compared(plan: Plan, fresh: Path) -> Iterator[str]:
+def _compared(plan: Plan, before: InputContainer, fresh: Path) -> Iterator[str]:
     """Differences between the old file's head and the new one's."""
-    with open_input(plan.source.path) as before, open_input(fresh) as after:
+    with open_input(fresh) as after:
         lost = sorted(_keys(before.metadata) - _keys(after.metadata))
         if lost:
             yield f"tags that .{fresh.suffix.lstrip('.')} can't hold: {', '.join(lost)}"
