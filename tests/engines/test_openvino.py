@@ -13,6 +13,7 @@ import numpy as np
 import pytest
 
 import subpixel
+from subpixel.catalogue import find
 from subpixel.engines.built import keep_built
 from subpixel.model import Model
 
@@ -49,6 +50,19 @@ def test_built_for_a_size_or_not_the_result_is_the_same(name: str, precision: st
             given = built.upscale_luma(luma), other.upscale_luma(luma)
             assert far(*given) <= (1 if precision == "fp32" else 0)
             assert given[0].std() > 10  # neither is empty
+
+
+def test_a_shuffle_whose_convolution_is_not_found_takes_two_steps() -> None:
+    from subpixel.engines import openvino
+
+    bundle, file = find("edge-fast-x3"), "onnx-fp32-u8"
+    phases = openvino._phases(openvino.core().read_model(*bundle.blobs(bundle.manifest.variant(file))))
+    assert phases is not None and not openvino._filters(phases)
+    luma = noise(EXPECTED)
+    with opened("edge-fast-x3", "fp32", EXPECTED, variant=file) as built:
+        assert "built for" in built.receipt.detail
+        with opened("edge-fast-x3", "fp32", OTHER, variant=file) as other:
+            assert far(built.upscale_luma(luma), other.upscale_luma(luma)) <= 1
 
 
 @pytest.mark.parametrize(
