@@ -67,7 +67,7 @@ class Changes:
         return cells
 
     def glimpse(self, plane: Array, reference: Array) -> float:
-        """The share of the cells that changed, from a row of each: at most what it is. A thirtieth of the time."""
+        """The share of the cells that changed, from a row of each: at most what it is. A quarter of the time."""
         rows, whole = slice(self._cell // 2, None, self._cell), self._width // self._cell
         here, there = (side[rows, : whole * self._cell] for side in (plane, reference))
         apart = np.maximum(here, there) - np.minimum(here, there) > self._most

@@ -198,7 +198,7 @@ def _fitted(model: Any, spec: ModelSpec, frame_size: tuple[int, int]) -> Any | N
     assert phases is not None
     _, block_area, height, width = phases.get_shape()
     block, names = math.isqrt(block_area), fitted.outputs[0].get_names()
-    filters, columns_first = _filters(phases), [row * block + at for at in range(block) for row in range(block)]
+    filters, columns_first = _filters(phases), [row * block + column for column in range(block) for row in range(block)]
     for port, axis in filters:
         port.replace_source_output(_in_order(port.get_source_output(), axis, columns_first))
     given = ov.opset13.transpose(phases, [0, 2, 3, 1])  # as a convolution leaves them: nothing is moved
@@ -217,7 +217,7 @@ def _fitted(model: Any, spec: ModelSpec, frame_size: tuple[int, int]) -> Any | N
 def _filters(phases: Any) -> list[tuple[Any, int]]:
     """What gives the order of channels: the last convolution's inputs and those after it, and where they are there.
 
-    None where it can't be followed.
+    Empty where it can't be followed.
     """
     found, node = [], phases.get_node()
     while node.get_type_name() in CHANNEL_BY_CHANNEL:
