@@ -30,6 +30,8 @@ DEFAULT_OPTIONS: dict[str, dict[str, str]] = {
 }
 RATE_CONTROLS = frozenset({"crf", "qp", "b", "global_quality", "cqp", "lossless"})
 QUANTISERS = frozenset({"qmin", "qmax"})  # of encoders whose defaults have them; to others they are only limits
+# x264's (165) AVX-512 code for mbtree reads memory that was never set, so of one clip it makes several files.
+REPEATABLE = ("x264-params", "asm=avx2")
 MOST_TICKS = {"mpeg4": 65535}  # in a second
 # FFmpeg's FF_LOSS bits, by number: PyAV has names for them from 18 on, and 17 is the last for Python 3.10.
 LOSSES = (
@@ -69,7 +71,10 @@ class Encoding:
 
 @dataclass(frozen=True)
 class EncoderWish:
-    """What is to be coded: ``working`` format, ``size``, times, colours; the caller's encoder and options."""
+    """What is to be coded: ``working`` format, ``size``, times, colours; the caller's encoder and options.
+
+    ``repeatable``: the same frames must become the same packets, whenever they are coded.
+    """
 
     working: str
     size: tuple[int, int]
@@ -81,6 +86,7 @@ class EncoderWish:
     name: str | None = None
     options: tuple[tuple[str, str], ...] = ()
     threads: int = 0
+    repeatable: bool = False
 
 
 def choose_encoding(wish: EncoderWish, container: Container) -> Encoding:
@@ -88,7 +94,9 @@ def choose_encoding(wish: EncoderWish, container: Container) -> Encoding:
     codec = _codec(wish.name, container)
     offered = [form.name for form in codec.video_formats or []]
     pixel_format, lost = nearest_format(codec.name, offered, wish.working)
-    options = {**_defaults(codec.name, dict(wish.options)), **_siting_option(wish), **dict(wish.options)}
+    asked = dict(wish.options)
+    options = {**_defaults(codec.name, asked), **_siting_option(wish), **asked}
+    options |= _repeatable(asked) if wish.repeatable and codec.name.startswith("libx264") else {}
     notes = (f"{wish.working} became {pixel_format} for {codec.name}: {lost}",) if lost else ()
     time_base, rounded = _time_base(codec.name, wish.time_base)
     encoding = Encoding(
@@ -172,6 +180,18 @@ def _coded_tags(wish: EncoderWish, pixel_format: str) -> ColourTags:
 
 def _siting_option(wish: EncoderWish) -> dict[str, str]:
     return {} if wish.siting == "left" else {"chroma_sample_location": wish.siting}
+
+
+def _repeatable(asked: dict[str, str]) -> dict[str, str]:
+    """x264's parameters without those instructions; as they are where they choose some, or the processor has none."""
+    from subpixel.cpu import instruction_sets
+
+    name, ours = REPEATABLE
+    given = asked.get(name, "")
+    chooses = any(part.partition("=")[0] in ("asm", "no-asm") for part in given.split(":"))
+    if chooses or "avx2" not in instruction_sets():
+        return {}
+    return {name: f"{given}:{ours}".lstrip(":")}
 
 
 def _working_size(encoding: Encoding) -> Encoding:

@@ -109,6 +109,7 @@ def _encoder_wish(video: VideoInfo, size: tuple[int, int], options: UpscaleOptio
     return EncoderWish(
         video.working_format, _coded(size, video, options), video.time_base, video.rate, sample_aspect(video, size),
         video.tags, video.siting.name, options.encoder, options.encoder_options, options.threads,
+        repeatable=options.resume,
     )  # fmt: skip
 
 

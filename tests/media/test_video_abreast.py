@@ -98,9 +98,10 @@ def test_a_video_is_the_same_however_many_frames_are_under_way(
 ) -> None:
     source, results = clip_of(pixel_format=pixel_format), []
     for streams in (1, 3):
-        target = tmp_path / f"with-{streams}.mp4"
+        target = tmp_path / f"with-{streams}.mkv"
         with subpixel.open(tiny_bundle, engine="onnxruntime", threads=streams, streams=streams) as opened:
-            options = UpscaleOptions(threads=1, reuse=False)  # what is reused hangs on times
+            # what is reused hangs on times, and what libx264 makes of the same frames on memory it never set
+            options = UpscaleOptions(threads=1, reuse=False, encoder="ffv1")
             report: Any = upscale_file(source, target, options, model=opened)
         assert (report.frames_out, report.receipt.streams) == (12, streams)
         results.append([(frame.pts, *pixels_of(frame)) for frame in frames_of(target)])

@@ -60,8 +60,8 @@ def test_an_open_model_is_used_and_stays_open(clip_of: Callable[..., Path], tmp_
     source = clip_of()
     with subpixel.open("bicubic-x2") as model:
         for number in range(2):
-            target = tmp_path / f"large{number}.mp4"
-            upscale_file(source, target, model=model, progress=lambda done, all: calls.append((done, all)))
+            target, options = tmp_path / f"large{number}.mp4", UpscaleOptions(encoder="mpeg4")
+            upscale_file(source, target, options, model=model, progress=lambda done, all: calls.append((done, all)))
     assert calls == [(n, 12) for n in range(1, 13)] * 2
     assert (tmp_path / "large0.mp4").read_bytes() == (tmp_path / "large1.mp4").read_bytes()
 

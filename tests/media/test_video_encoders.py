@@ -14,6 +14,7 @@ from av.codec import Codec
 from av.codec.context import CodecContext
 from av.video.frame import VideoFrame
 
+from subpixel.cpu import instruction_sets
 from subpixel.errors import BadInputError
 from subpixel.media import UpscaleOptions, VideoReport, upscale_file
 from subpixel.media.colour import ColourTags
@@ -51,6 +52,20 @@ def test_mpeg4_is_as_good_as_the_usual_encoder(
     exact, usual, fallback = (frames_of(tmp_path / name) for name in ("exact.mkv", "usual.mp4", "fallback.mp4"))
     assert luma_error(fallback, exact) > max(40, luma_error(usual, exact) - 1.5)
     assert [frame.pts * frame.time_base for frame in fallback] == [frame.pts * frame.time_base for frame in usual]
+
+
+@pytest.mark.parametrize(
+    ("asked", "wanted"), [("", "asm=avx2"), ("keyint=12", "keyint=12:asm=avx2"), ("asm=sse4:me=hex", "asm=sse4:me=hex"),
+                          ("no-asm=1", "no-asm=1")]
+)  # fmt: skip
+def test_what_must_be_repeatable_keeps_x264_from_avx512(asked: str, wanted: str) -> None:
+    if "avx2" not in instruction_sets():
+        pytest.skip("this processor has no AVX2, so x264 is left as it is")
+    options = (("x264-params", asked),) if asked else ()
+    usual = replace(WISH, options=options)
+    wishes = replace(usual, repeatable=True), usual, replace(WISH, name="mpeg4", repeatable=True)
+    found = [dict(choose_encoding(wish, CONTAINERS[0]).options).get("x264-params", "") for wish in wishes]
+    assert found == [wanted, asked, ""]
 
 
 @pytest.mark.parametrize(
