@@ -20,7 +20,9 @@ from subpixel.reuse import Reused
 from subpixel.spec import Array
 
 LITTLE = 0.5  # of the cells changed: with their surroundings that is as much as pays
-HELPS = 0.75  # of a frame computed: reuse helps
+STILLER = 0.25  # of what had changed when a look was in vain: that is news, and no rest
+HELPS = 0.5  # of a frame computed, one after the other: that is less work than whole ones side by side
+PROMISES = 2  # frames in a row of which that is said before it is begun: one alone may be a frame coded as nothing new
 PATIENCE = 2  # frames in a row in which little changes, or all is computed, before the way is changed; before those of
 # little change a rest, twice as long each time that reuse would not help, or did not
 LOOK_EVERY = 48  # frames side by side until a look at reuse anyway: what moves by whole pixels seems to change
@@ -86,9 +88,8 @@ class TurnsEnlarger:
         self, luma: LumaEnlarger, runs: int, reusing: LumaEnlarger, forecast: Forecast, tolerance: float
     ) -> None:
         self._luma, self._abreast, self._reusing = luma, AbreastEnlarger(luma, runs), reusing
-        self._forecast, self._since = forecast, _Since(tolerance)
+        self._forecast, self._since, self._looks = forecast, _Since(tolerance), _Looks()
         self._reuses = self._helped = False
-        self._pause = self._rest = self._until_look = 0
         self._streak = self._frames = self._repeats = 0
 
     def push(self, prepared: Prepared) -> list[VideoFrame]:
@@ -114,7 +115,7 @@ class TurnsEnlarger:
 
     def _push_abreast(self, prepared: Prepared) -> list[VideoFrame]:
         luma = self._luma.lr_luma(prepared.lr)
-        before, share = self._since.plane, self._since.changed_share(luma, self._rest > 0)
+        before, share = self._since.plane, self._since.changed_share(luma, self._looks.limit)
         if share == 0 and self._luma.can_repeat:
             self._frames, self._repeats = self._frames + 1, self._repeats + 1
             return self._abreast.repeat(prepared)
@@ -124,26 +125,14 @@ class TurnsEnlarger:
         return self._abreast.push(prepared, luma)
 
     def _would_help(self, luma: Array, before: Array, share: float, hints: Hints) -> bool:
-        """Looked at where little has changed for some frames, and now and then."""
-        self._streak = self._streak + 1 if share <= LITTLE and not self._rest else 0
-        self._rest, self._until_look = max(self._rest - 1, 0), self._until_look - 1
-        is_little = self._streak > PATIENCE
-        if before.shape != luma.shape or not (is_little or self._until_look < 0):
+        """Where a look at it is due."""
+        if not self._looks.is_due(share) or before.shape != luma.shape:
             return False
-        if self._forecast(luma, before, hints) <= HELPS:
-            return True
-        self._wait(is_little)
-        return False
-
-    def _wait(self, longer: bool) -> None:
-        """For the next look; ``longer``: than this time."""
-        if longer:
-            self._pause = min(2 * self._pause + PATIENCE + 1, LOOK_EVERY)
-        self._streak, self._rest, self._until_look = 0, self._pause, LOOK_EVERY
+        return self._looks.told(share, self._forecast(luma, before, hints) <= HELPS)
 
     def _change(self, prepared: Prepared, luma: Array) -> list[VideoFrame]:
         """To reuse; its first frame is a whole one."""
-        self._reuses, self._streak, self._helped = True, 0, False
+        self._reuses, self._streak, self._promises, self._helped = True, 0, 0, False
         self._since.forget()
         return [self._reusing.frame(prepared, luma)]
 
@@ -157,17 +146,60 @@ class TurnsEnlarger:
         return frames
 
     def _back_abreast(self) -> None:
-        """Where reuse did not help at all, though it was expected to, it takes longer until the next look."""
-        if self._helped:
-            self._pause = 0
         self._reuses = False
-        self._wait(not self._helped)
+        self._looks.after(self._helped)
 
     @property
     def _computed(self) -> float:
         """Frames' worth of pixels that reuse did not spare."""
         reused = self._reusing.seen.reused
         return reused.frames * (1 - reused.share) if reused else 0.0
+
+
+class _Looks:
+    """When to look whether reuse would help: where little has changed for some frames, and now and then."""
+
+    def __init__(self) -> None:
+        self._pause = self._rest = self._until_look = 0
+        self._streak = self._promises = 0
+        self._in_vain = 1.0  # so much had changed at the last look that was
+
+    @property
+    def limit(self) -> float:
+        """The share of changed cells that is little now."""
+        return STILLER * self._in_vain if self._rest else LITTLE
+
+    def is_due(self, share: float) -> bool:
+        """Whether this frame, of which so much changed, is to be looked at."""
+        self._streak = self._streak + 1 if share <= self.limit else 0
+        self._rest, self._until_look = max(self._rest - 1, 0), self._until_look - 1
+        is_due = self._streak > PATIENCE or self._until_look < 0
+        self._promises = self._promises if is_due else 0
+        return is_due
+
+    def told(self, share: float, helps: bool) -> bool:
+        """What the look said; gives whether it was said often enough."""
+        if helps:
+            self._promises += 1
+            return self._promises >= PROMISES
+        self._in_vain = share
+        self._wait(self._streak > PATIENCE)
+        return False
+
+    def after(self, helped: bool) -> None:
+        """Reuse was given up. Where it did not help at all, though it was to, it takes longer until the next look."""
+        if helped:
+            self._pause = 0
+        else:
+            self._in_vain = 0.0
+        self._wait(not helped)
+
+    def _wait(self, longer: bool) -> None:
+        """For the next look; ``longer``: than this time."""
+        if longer:
+            self._pause = min(2 * self._pause + PATIENCE + 1, LOOK_EVERY)
+        self._streak = self._promises = 0
+        self._rest, self._until_look = self._pause, LOOK_EVERY
 
 
 class _Since:
@@ -182,10 +214,10 @@ class _Since:
         """The next frame is all new."""
         self.plane = None
 
-    def changed_share(self, plane: Array, is_rest: bool) -> float:
+    def changed_share(self, plane: Array, limit: float) -> float:
         """Of the cells; where there are any it becomes the frame that the next ones are compared with.
 
-        No more than a glimpse where that shows enough: that much changed, or in a rest that it is no duplicate.
+        No more than a glimpse where that shows that it is more than the ``limit``.
         """
         last = self.plane
         if last is None or self._changes is None or (last.shape, last.dtype) != (plane.shape, plane.dtype):
@@ -193,7 +225,7 @@ class _Since:
             self.plane = plane
             return 1.0
         share = self._changes.glimpse(plane, last)
-        if share <= (0 if is_rest else LITTLE):
+        if share <= limit:
             share = float(np.mean(self._changes.between(plane, last)))
         self.plane = plane if share else last
         return share

@@ -251,6 +251,47 @@ def test_where_reuse_does_not_help_though_it_was_expected_to_it_is_tried_less_an
     assert 0 < in_vain.frames <= 30
 
 
+def test_one_look_alone_does_not_change_the_way(model: Model) -> None:
+    in_vain, looks = ReusingInVain(model, "yuv420p", BT709), iter([0.0, 1.0] * 50)
+    enlarger = TurnsEnlarger(LumaEnlarger(model, "yuv420p", BT709), 2, in_vain, lambda *_: next(looks), 0.0)
+    assert len(played(enlarger, [False] * 60)) == 60
+    assert in_vain.frames == 0
+    assert next(looks) in (0.0, 1.0)
+
+
+SCROLLED = 55
+
+
+def page(index: int) -> Prepared:
+    """A desk whose lower quarter is another one in every frame up to a certain one; then the pointer alone moves."""
+    prepared, rng = desk(index, False), np.random.default_rng(min(index, SCROLLED))
+    plane_of(prepared.lr, 0)[48:] = rng.integers(20, 230, plane_of(prepared.lr, 0)[48:].shape)
+    return prepared
+
+
+def test_a_rest_ends_where_much_less_changes(model: Model) -> None:
+    helping: list[int] = []
+
+    class Helping(LumaEnlarger):
+        def frame(self, prepared: Any, luma: Any = None) -> VideoFrame:
+            helping.append(prepared.lr.pts)
+            return super().frame(prepared, luma)
+
+        @property
+        def seen(self) -> Seen:
+            return Seen(reused=Reused(len(helping), 0, 1.0))
+
+    def forecast(luma: Any, before: Any, hints: Any) -> float:
+        return float((luma[48:] != before[48:]).any())
+
+    reusing = Helping(model, "yuv420p", BT709)
+    enlarger = TurnsEnlarger(LumaEnlarger(model, "yuv420p", BT709), 2, reusing, forecast, 0.0)
+    assert sum(len(enlarger.push(page(index))) for index in range(90)) + len(enlarger.flush()) == 90
+    enlarger.close()
+    assert SCROLLED < helping[0] <= SCROLLED + 20
+    assert helping == list(range(helping[0], 90))
+
+
 def test_a_duplicate_between_changing_frames_is_not_computed(model: Model) -> None:
     enlarger = turns(model)
     pairs = [desk(index // 2, True) for index in range(40)]
