@@ -2,10 +2,11 @@
 """Frames a second and memory against the size of the frames and the length of the clip.
 
     python benchmarks/scaling.py          # about 10 minutes, writes docs/performance.*
-    python benchmarks/scaling.py sizes    # or one of the two
+    python benchmarks/scaling.py sizes    # or one of the three
     python benchmarks/scaling.py length --frames 2000 --size 320x180
+    python benchmarks/scaling.py jobs     # how long a clip must be until the start no longer counts
 
-The clips are made up: a still pattern with a part that moves, as long as one likes.
+The clips of the first two are made up: a still pattern with a part that moves, as long as one likes.
 """
 
 from __future__ import annotations
@@ -21,9 +22,10 @@ from typing import Any
 import click
 import numpy as np
 from racing import clips
-from racing.contenders import ours
+from racing.contenders import Contender, lanczos, ours
 from racing.machine import line, machine
 from racing.page import render
+from racing.peers import Peers
 from racing.process import least_disturbed, run
 from racing.record import RECORD, load
 
@@ -36,7 +38,8 @@ SIZE_FRAMES, QUICK_FRAMES = 60, 10
 FROM_FRAME = 500
 SHOWN = (100, 500, 1000, 2000, 5000, 10_000)
 PATCH = 8  # the part that moves: an eighth of each side
-PARTS = ("sizes", "length")
+JOBS, JOB_ROUNDS, FAST = (30, 120, 480, 1189), 3, "edge-fast-x3"  # the whole still clip is the longest
+PARTS = ("sizes", "length", "jobs")
 
 record_option = click.option(
     "--record", type=Path, default=RECORD, show_default="docs/performance.json", help="Where figures go."
@@ -57,9 +60,10 @@ def scaling(part: str | None, model: str, frames: int, size: str, quick: bool, r
     measures: dict[str, Callable[[], dict[str, Any]]] = {
         "sizes": lambda: sizes(model, SIZES[:2], QUICK_FRAMES, 0) if quick else sizes(model, SIZES, SIZE_FRAMES, 2),
         "length": lambda: length(model, (width, height), frames),
+        "jobs": lambda: jobs(FAST, JOBS, JOB_ROUNDS),
     }
     for name in PARTS:
-        if part in (None, name) and not (quick and name == "length"):
+        if part in (None, name) and not (quick and name != "sizes"):
             section = {"machine": machine(), "model": model, **measures[name]()}
             if not quick:
                 kept = load(record)
@@ -105,6 +109,27 @@ def length(model: str, size: tuple[int, int], frames: int) -> dict[str, Any]:
         "frames": found["frames"], "rss_mib": held, "shown": shown(found["frames"], held),
         "foreign_share": round(cost.foreign_share, 4), "disturbed": cost.disturbed,
     }  # fmt: skip
+
+
+def jobs(model: str, lengths: Sequence[int], rounds: int) -> dict[str, Any]:
+    """Whole jobs on the first frames of the still clip, by ours and by FFmpeg's Lanczos in turn; median seconds."""
+    still, found = next(one for one in clips.RECIPES if one.name == "still"), []
+    if still.absent:
+        raise click.ClickException(still.absent)
+    with tempfile.TemporaryDirectory(prefix="scaling-") as folder:
+        work = Path(folder)
+        both = ours(model, work), lanczos(Peers())
+        for frames in lengths:
+            clip = clips.made(still, WORK / "clips", frames)
+            seconds = [_seconds(one, clip, work) for _ in range(rounds + 1) for one in both][2:]
+            mine, theirs = float(np.median(seconds[::2])), float(np.median(seconds[1::2]))
+            found.append({"frames": frames, "seconds": round(mine, 3), "ffmpeg_seconds": round(theirs, 3)})
+            print(f"{frames} frames: {mine:.2f} s, FFmpeg {theirs:.2f} s, {theirs / mine:.2f}", flush=True)
+    return {"model": model, "rounds": rounds, "jobs": found}
+
+
+def _seconds(contender: Contender, clip: clips.Clip, work: Path) -> float:
+    return run(contender.command(clip, work / "result.mp4"), contender.environment).seconds
 
 
 def growth(frames: Sequence[int], held: Sequence[float]) -> float:

@@ -181,6 +181,19 @@ def _length(section: Mapping[str, Any]) -> Iterator[str]:
     yield from (f"| {frame:,} | {mib:.0f} |" for frame, mib in section["shown"])
 
 
+def _whole_jobs(section: Mapping[str, Any]) -> Iterator[str]:
+    yield "## Against the length of the job\n"
+    yield measured_on(section)
+    yield (
+        f"`{section['model']}` and FFmpeg's Lanczos on the first frames of the still clip, the start and the end of the "
+        f"programs with it; median of {section['rounds']} in turn. The longer the clip, the less the start counts.\n"
+    )
+    yield "| frames | seconds | FFmpeg's seconds | of FFmpeg's speed |\n|---|---|---|---|"
+    for one in section["jobs"]:
+        mine, theirs = one["seconds"], one["ffmpeg_seconds"]
+        yield f"| {one['frames']:,} | {mine:.2f} | {theirs:.2f} | {theirs / mine:.2f} |"
+
+
 def _live(section: Mapping[str, Any]) -> Iterator[str]:
     yield "## Live\n"
     yield measured_on(section)
@@ -203,7 +216,10 @@ def _live_row(one: Mapping[str, Any]) -> str:
     return f"| {one['model']} | {kept} | {spread} | {rungs} | {back}, {one['not_back']} times not |"
 
 
-PARTS = {"video": _race, "shares": _shares, "startup": _startup, "sizes": _sizes, "length": _length, "live": _live}
+PARTS = {
+    "video": _race, "shares": _shares, "startup": _startup, "sizes": _sizes, "length": _length, "jobs": _whole_jobs,
+    "live": _live,
+}  # fmt: skip
 
 
 def plots_of(folder: Path) -> list[Path]:

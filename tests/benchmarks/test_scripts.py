@@ -125,6 +125,7 @@ def sections() -> dict[str, Any]:
             **base, "width": 640, "height": 360, "fps": 40.0, "growth": 0.01, "from_frame": 500, "disturbed": True,
             "frames": [500, 1000], "rss_mib": [300.0, 303.0], "shown": [(500, 300.0), (1000, 303.0)],
         },
+        "jobs": {**base, "rounds": 3, "jobs": [{"frames": 1189, "seconds": 20.0, "ffmpeg_seconds": 16.0}]},
         "live": {**base, "seconds": 60.0, "fps": 30.0, "streams": [stream]},
     }  # fmt: skip
 
@@ -137,6 +138,7 @@ def test_the_page_has_every_benchmark_and_marks_what_was_disturbed() -> None:
     assert "| Python and copies, share of CPU time | ≤ 5 % | 2 % | 3 % | to land |" in text
     assert "| espcn-x3 | 99.0% | 3 | 1 | 20 / 30 / 50 |" in text
     assert "40.0 frames/s †" in text
+    assert "| 1,189 | 20.00 | 16.00 | 0.80 |" in text
     assert "| | still: ffmpeg lanczos |" in text
     assert "| encoder | 17.2 |" in text
     assert "| **all** | **18.2** |" in text
