@@ -185,8 +185,8 @@ def _whole_jobs(section: Mapping[str, Any]) -> Iterator[str]:
     yield "## Against the length of the job\n"
     yield measured_on(section)
     yield (
-        f"`{section['model']}` and FFmpeg's Lanczos on the first frames of the still clip, the start and the end of the "
-        f"programs with it; median of {section['rounds']} in turn. The longer the clip, the less the start counts.\n"
+        f"`{section['model']}` and FFmpeg's Lanczos on the first frames of the still clip, the start and the end of "
+        f"the programs with it; median of {section['rounds']} in turn. The longer a clip, the less the start counts.\n"
     )
     yield "| frames | seconds | FFmpeg's seconds | of FFmpeg's speed |\n|---|---|---|---|"
     for one in section["jobs"]:
