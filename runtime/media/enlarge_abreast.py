@@ -132,7 +132,7 @@ class TurnsEnlarger:
 
     def _change(self, prepared: Prepared, luma: Array) -> list[VideoFrame]:
         """To reuse; its first frame is a whole one."""
-        self._reuses, self._streak, self._promises, self._helped = True, 0, 0, False
+        self._reuses, self._streak, self._helped = True, 0, False
         self._since.forget()
         return [self._reusing.frame(prepared, luma)]
 
