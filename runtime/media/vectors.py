@@ -1,7 +1,8 @@
 """Motion vectors that a decoder gives for nothing, as shifts by which a frame's content may have moved.
 
 Software decoders of H.264, MPEG-4, MPEG-2 and their like have them, others give none. A vector says what the coder took
-a block from before it added a difference, so a shift is only a hint.
+a block from before it added a difference, so a shift is only a hint; where frames are decoded in several threads, some
+frames' vectors are told before all are known.
 """
 
 from __future__ import annotations
