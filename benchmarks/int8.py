@@ -13,17 +13,16 @@ from __future__ import annotations
 
 import json
 import os
-import platform
 import tempfile
 import time
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
-from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
 import click
 import numpy as np
+from racing.machine import line, machine
 
 import subpixel
 from subpixel.bundle import Bundle
@@ -33,7 +32,6 @@ from subpixel.models.evalsets import as_u8, read_set
 from subpixel.models.registry import trained_names
 from subpixel.quality.metrics import psnr_db
 from subpixel.spec import Variant
-from subpixel.tune import cpu_model
 
 ENGINES = {"onnxruntime": "onnx", "openvino": "openvino", "litert": "litert"}
 SETS = ("set5", "set14")
@@ -75,19 +73,17 @@ def measure(wanted: tuple[str, ...]) -> None:
         for net, engine in cases(wanted):
             pairs.append(measured(net, engine))
             print(row(pairs[-1]), flush=True)
-    versions = {name: version(name) for name in ("onnxruntime", "openvino", "ai-edge-litert")}
-    machine = {"cpu": cpu_model(), "cores": os.cpu_count(), "python": platform.python_version(), **versions}
     earlier = json.loads(RECORD.read_text()) if wanted and RECORD.is_file() else {}
-    RECORD.write_text(json.dumps(joined(machine, pairs, earlier), indent=1) + "\n")
+    RECORD.write_text(json.dumps(joined(machine(), pairs, earlier), indent=1) + "\n")
     written()
 
 
-def joined(machine: dict[str, Any], pairs: list[Pair], earlier: dict[str, Any]) -> dict[str, Any]:
+def joined(here: dict[str, Any], pairs: list[Pair], earlier: dict[str, Any]) -> dict[str, Any]:
     """The record; of an earlier one from the same machine what was not measured now stays."""
     fresh = {(pair.net, pair.engine) for pair in pairs}
-    kept = earlier["pairs"] if earlier.get("machine") == machine else []
+    kept = earlier["pairs"] if earlier.get("machine") == here else []
     all_pairs = [one for one in kept if (one["net"], one["engine"]) not in fresh] + [asdict(pair) for pair in pairs]
-    return {"machine": machine, "pairs": sorted(all_pairs, key=lambda one: one["net"])}
+    return {"machine": here, "pairs": sorted(all_pairs, key=lambda one: one["net"])}
 
 
 def cases(wanted: tuple[str, ...]) -> Iterator[tuple[str, str]]:
@@ -160,13 +156,12 @@ def written() -> None:
 def page(record: dict[str, Any]) -> Iterator[str]:
     """Markdown."""
     pairs = [Pair(**one) for one in record["pairs"]]
-    machine = ", ".join(f"{key} {value}" for key, value in record["machine"].items())
     passed = [pair for pair in pairs if not pair.failed]
     within = sum(pair.lost_db["set5"] <= LIMIT_DB for pair in passed)
     yield "<!-- Written by `benchmarks/int8.py`. Don't edit: the next run writes it again. -->"
     yield "# What int8 costs and saves"
     yield ""
-    yield f"On {machine}; one thread."
+    yield f"On {line(record['machine'])}; one thread."
     yield ""
     yield "PSNR of Y on Set5 and Set14 from LR rounded to 8 bit; *lost* against the same engine's fp32. Milliseconds"
     yield "of a frame, 640x360, uint8 in and out, both in turn. *Gate*: that of `subpixel check`; what failed there is"

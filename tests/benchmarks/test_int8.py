@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-MACHINE = {"cpu": "one", "cores": 2}
+MACHINE = {"cpu": "one", "flags": ["avx2"], "cores": 2, "memory_gib": 4, "system": "x", "python": "3", "versions": {}}
 
 
 @pytest.fixture
